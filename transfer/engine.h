@@ -1,0 +1,205 @@
+/* engine.h - all transfers of this node: what agent/ wires to D-Bus and discovery
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Main thread only. Owns the fetcher, the Hub, the store, the LAN server and the swarm, and the
+ * list of transfers, which survives a restart. Knows nothing of D-Bus or mDNS: peers are told to it.
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "transfer/error.h"
+#include "transfer/hub/manifest.h"
+
+G_BEGIN_DECLS
+
+#define EXO_TYPE_ENGINE (exo_engine_get_type ())
+G_DECLARE_FINAL_TYPE (ExoEngine, exo_engine, EXO, ENGINE, GObject)
+#define EXO_TYPE_TRANSFER (exo_transfer_get_type ())
+G_DECLARE_FINAL_TYPE (ExoTransfer, exo_transfer, EXO, TRANSFER, GObject)
+#define EXO_TYPE_NODE (exo_node_get_type ())
+G_DECLARE_FINAL_TYPE (ExoNode, exo_node, EXO, NODE, GObject)
+
+/* The engine ------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  const char *node_id; /* 32 hex digits */
+  const char *node_name;
+  const char *hub_cache;
+  const char *state_dir;
+  const char *endpoint;   /* (nullable) */
+  const char *token;      /* (nullable) */
+  const char *token_path; /* (nullable) */
+  gboolean offline;
+  guint16 listen_port;      /* 0 any */
+  gboolean listen_loopback; /* several agents on one machine, tests */
+  const char *const
+      *peers; /* (nullable): static neighbours, "host:port", for networks without multicast */
+  guint upload_slots; /* 0: default */
+} ExoEngineConfig;
+
+/* Signals of ExoEngine:
+ *   "transfer-added" (ExoTransfer), "transfer-removed" (ExoTransfer)
+ *   "node-added" (ExoNode), "node-removed" (ExoNode)
+ *   "warning" (const char *kind, const char *message): kind is one of "disk", "peer", "hub", "upstream", "network"
+ *   "changed": some total below changed; at most four times a second
+ * @error: DISK, FAILED */
+ExoEngine *exo_engine_new (const ExoEngineConfig *config, GError **error);
+/* Journals flushed, streams closed; transfers go on at the next start. Call before the last unref. */
+void exo_engine_stop (ExoEngine *engine);
+guint16 exo_engine_port (ExoEngine *engine);
+
+/* From discovery. @addresses: GInetSocketAddress, best first */
+void
+exo_engine_peer_seen (ExoEngine *engine, const char *id, const char *name, GPtrArray *addresses);
+void exo_engine_peer_gone (ExoEngine *engine, const char *id);
+/* The neighbours present are known: pulls that waited for that may start. */
+void exo_engine_peers_settled (ExoEngine *engine);
+void exo_engine_network_changed (ExoEngine *engine);
+
+/* A second pull of the same model, revision and globs returns the transfer there is (resumed if it was paused or failed).
+ * @revision: (nullable): the default branch. @error: INVALID (names, globs), nothing else: the rest is the transfer's state */
+ExoTransfer *exo_engine_pull (ExoEngine *engine,
+                              ExoRepoType type,
+                              const char *id,
+                              const char *revision,
+                              const char *const *includes,
+                              const char *const *excludes,
+                              GError **error);
+GPtrArray *exo_engine_transfers (
+    ExoEngine *engine); /* (transfer container) (element-type ExoTransfer), by id */
+GPtrArray *exo_engine_nodes (
+    ExoEngine *engine); /* (transfer container) (element-type ExoNode); this node first */
+
+typedef struct
+{
+  guint64 bytes_from_hub, bytes_from_lan, bytes_served; /* since installation; file bytes */
+  guint64 cache_bytes, free_bytes;
+  gboolean hub_reachable;
+  gboolean has_token;
+  gint64 hub_blocked_s; /* seconds until the Hub may be asked again, 0: now */
+  guint peers;          /* present */
+  const char *endpoint;
+  const char *hub_cache;
+} ExoEngineTotals;
+
+void exo_engine_get_totals (ExoEngine *engine, ExoEngineTotals *out_totals);
+
+/* The store's models, removal and verification, refused while a transfer of the model runs (BUSY). */
+void exo_engine_models_async (ExoEngine *engine, GAsyncReadyCallback callback, gpointer user_data);
+GPtrArray *exo_engine_models_finish (ExoEngine *engine,
+                                     GAsyncResult *result,
+                                     GError **error); /* ExoStoredModel */
+void exo_engine_remove_async (ExoEngine *engine,
+                              ExoRepoType type,
+                              const char *id,
+                              const char *revision,
+                              GAsyncReadyCallback callback,
+                              gpointer user_data);
+gboolean exo_engine_remove_finish (ExoEngine *engine,
+                                   GAsyncResult *result,
+                                   guint64 *out_freed,
+                                   GError **error);
+void exo_engine_verify_async (ExoEngine *engine,
+                              ExoRepoType type,
+                              const char *id,
+                              const char *revision,
+                              GAsyncReadyCallback callback,
+                              gpointer user_data);
+GPtrArray *exo_engine_verify_finish (ExoEngine *engine,
+                                     GAsyncResult *result,
+                                     guint *out_n_checked,
+                                     GError **error); /* utf8 paths */
+
+typedef struct
+{
+  char *id;      /* "hub", "token", "disk", "server", "peers", "cache" */
+  char *status;  /* "ok", "warn", "fail" */
+  char *summary; /* what is so */
+  char *advice;  /* what to do; "" if ok */
+} ExoFinding;
+
+void exo_finding_free (ExoFinding *finding);
+/* Asks the Hub and each neighbour now. (element-type ExoFinding) */
+void
+exo_engine_diagnose_async (ExoEngine *engine, GAsyncReadyCallback callback, gpointer user_data);
+GPtrArray *exo_engine_diagnose_finish (ExoEngine *engine, GAsyncResult *result, GError **error);
+
+/* One transfer -------------------------------------------------------------------------------- */
+
+typedef enum
+{
+  EXO_TRANSFER_QUEUED,
+  EXO_TRANSFER_RESOLVING,
+  EXO_TRANSFER_TRANSFERRING,
+  EXO_TRANSFER_VERIFYING,
+  EXO_TRANSFER_PAUSED,
+  EXO_TRANSFER_COMPLETE,
+  EXO_TRANSFER_FAILED,
+} ExoTransferState;
+
+const char *exo_transfer_state_name (ExoTransferState state); /* "queued" ... "failed" */
+
+/* A snapshot of its facts. Strings are borrowed until the next main loop turn. */
+typedef struct
+{
+  guint id; /* from 1, kept over restarts */
+  ExoRepoType type;
+  const char *model;    /* org/name */
+  const char *revision; /* as asked for; "main" if nothing was */
+  const char *commit;   /* "" until resolved */
+  ExoTransferState state;
+  guint64 bytes_total;                    /* 0 until resolved */
+  guint64 bytes_done;                     /* on disk, <= bytes_total */
+  guint64 bytes_from_hub, bytes_from_lan; /* fetched by this transfer, over restarts */
+  guint files_total, files_done;
+  guint64 rate;                 /* bytes/s, over some 5 s */
+  gint64 eta_s;                 /* seconds; -1 unknown */
+  gint64 started_s, finished_s; /* Unix time; 0 not yet */
+  gboolean
+      unverified_upstream; /* the listing came from a neighbour, the Hub has not confirmed it yet */
+  const char
+      *error_code; /* "" or last part of a D-Bus error name: "NotFound", "Denied", "NoSpace" ... */
+  const char *
+      error_message; /* "" or what happened and what to do; also while it waits and goes on by itself */
+  guint peers;       /* it fetches from now */
+} ExoTransferInfo;
+
+/* Signal "changed": at most four times a second, and at once on a change of state. */
+void exo_transfer_get_info (ExoTransfer *transfer, ExoTransferInfo *out_info);
+/* Each row: path, size, bytes done, state ("waiting", "transferring", "verifying", "complete", "failed") */
+void exo_transfer_foreach_file (ExoTransfer *transfer,
+                                void (*each) (const char *path,
+                                              guint64 size,
+                                              guint64 done,
+                                              const char *state,
+                                              gpointer user_data),
+                                gpointer user_data);
+/* @error: FAILED if the state does not allow it (a complete transfer cannot be paused) */
+gboolean exo_transfer_pause (ExoTransfer *transfer, GError **error);
+gboolean exo_transfer_resume (ExoTransfer *transfer, GError **error);
+/* Stops and forgets it; partial files stay for a later pull. */
+gboolean exo_transfer_cancel (ExoTransfer *transfer, GError **error);
+
+/* One node ------------------------------------------------------------------------------------ */
+
+typedef struct
+{
+  const char *id; /* 32 hex digits */
+  const char *name;
+  gboolean self;
+  const char *const *addresses; /* "192.168.1.5:52418" */
+  const char *state;      /* "present", "connected" (streams are open), "unreachable", "shunned" */
+  guint64 rate_in;        /* bytes/s this node gets from it */
+  guint64 rate_out;       /* bytes/s this node sends, for itself; 0 for others */
+  gboolean hub_reachable; /* as it says */
+  const char *const *models; /* it is transferring the same as we: "org/name" */
+} ExoNodeInfo;
+
+/* Signal "changed", as for transfers. */
+void exo_node_get_info (ExoNode *node, ExoNodeInfo *out_info);
+
+G_END_DECLS

@@ -1,0 +1,148 @@
+/* plan.h - who fetches which bytes: the negotiation, without I/O
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One plan per node. Facts go in as calls (what this node wants and holds, what its peers want,
+ * hold, fetch and claim, what finished or failed); decisions come out of exo_plan_next() as plain
+ * values. No sockets, no clock, no log, no globals: time is an argument in monotonic us, chance
+ * comes from the seed, ties are broken by rules written in plan.c. The daemon, the unit tests and
+ * the simulator (tests/sim) drive this same object. The rules and the figures behind them are in
+ * transfer/swarm/NOTES.md.
+ *
+ * Blobs are ordered: exo_plan_add_blob() appends. The Hub window and the receive window advance
+ * through that order by position.
+ *
+ * One owner; not thread-safe.
+ */
+
+#pragma once
+
+#include "transfer/swarm/piece-map.h"
+
+G_BEGIN_DECLS
+
+typedef struct ExoPlan ExoPlan;
+
+typedef struct
+{
+  guint hub_runs;    /* Hub runs in flight; 0: ceil (4 / Hub nodes), at least 1, 2 up to 8 nodes */
+  guint fetches_max; /* fetches from peers in flight, one per peer at most */
+  guint window_pieces;   /* soft receive window */
+  guint64 run_bytes_max; /* a Hub run at first */
+  gint64 hub_stall_us;   /* a peer's claim without a finished piece for this long is void */
+} ExoPlanConfig;
+
+#define EXO_PLAN_CONFIG_DEFAULT                                                                    \
+  {                                                                                                \
+    0, 16, 96, 4u << 20, 15 * G_USEC_PER_SEC                                                       \
+  }
+
+typedef guint ExoPlanBlob;  /* from exo_plan_add_blob; never 0, never reused */
+typedef guint ExoPlanPeer;  /* from exo_plan_add_peer; never 0, never reused */
+typedef guint ExoPlanFetch; /* in an action; never 0, never reused */
+
+typedef enum
+{
+  EXO_PLAN_FETCH_HUB,  /* announce the claim, then fetch [first, first + n) of blob from the Hub */
+  EXO_PLAN_FETCH_PEER, /* announce "fetching", then fetch the range from peer */
+  EXO_PLAN_CANCEL,     /* stop fetch and report exo_plan_fetch_ended() when it has stopped */
+} ExoPlanActionKind;
+
+typedef struct
+{
+  ExoPlanActionKind kind;
+  ExoPlanFetch fetch;
+  ExoPlanBlob blob;
+  ExoPlanPeer peer; /* 0 for the Hub */
+  guint32 first, n; /* pieces */
+} ExoPlanAction;
+
+typedef enum
+{
+  EXO_PLAN_ENDED_DONE,      /* every piece reported with exo_plan_piece_done() */
+  EXO_PLAN_ENDED_CANCELLED, /* as the plan asked, or because the blob went */
+  EXO_PLAN_ENDED_FAILED,    /* the source failed: try it again later */
+  EXO_PLAN_ENDED_MISSING,   /* the peer does not hold it after all (404) */
+} ExoPlanEnding;
+
+/* @self_id: 32 hex digits, this node's id. @config: (nullable): defaults */
+ExoPlan *exo_plan_new (const char *self_id, guint64 seed, const ExoPlanConfig *config);
+void exo_plan_free (ExoPlan *plan);
+
+/* What this node wants. ------------------------------------------------------------------- */
+
+/* @oid ranks the runs, the same on every node. @have: (nullable): what is on disk already.
+ * @use_peers: FALSE for content that must not be asked for on the LAN (gated, private).
+ * @use_hub: FALSE while the Hub cannot serve this blob (unknown source, changed upstream). */
+ExoPlanBlob exo_plan_add_blob (ExoPlan *plan,
+                               const char *oid,
+                               guint64 size,
+                               const ExoPieceMap *have,
+                               gboolean use_hub,
+                               gboolean use_peers);
+/* Its fetches in flight are cancelled: CANCEL actions follow from exo_plan_next(). */
+void exo_plan_remove_blob (ExoPlan *plan, ExoPlanBlob blob);
+void exo_plan_set_use_hub (ExoPlan *plan, ExoPlanBlob blob, gboolean use_hub);
+/* A piece that turned out wrong: it is wanted again, not from @avoid (0: from anyone). */
+void exo_plan_piece_lost (ExoPlan *plan, ExoPlanBlob blob, guint32 piece, ExoPlanPeer avoid);
+
+/* The Hub as this node sees it. ----------------------------------------------------------- */
+
+/* @blocked_until_us: no new Hub run before then (back-off, rate limit); 0: none.
+ * @rate: bytes/s this node lately got from the Hub, 0 unknown. @rtt_us: to the first byte, 0 unknown */
+void exo_plan_set_hub (ExoPlan *plan,
+                       gboolean reachable,
+                       gint64 blocked_until_us,
+                       guint64 rate,
+                       gint64 rtt_us);
+
+/* Peers. A peer is in the plan from the snapshot of its event stream until the stream ends. --- */
+
+/* @id: 32 hex digits. @link_rate: bytes/s of the slower end, 0 unknown */
+ExoPlanPeer exo_plan_add_peer (ExoPlan *plan, const char *id, guint64 link_rate);
+void exo_plan_remove_peer (ExoPlan *plan, ExoPlanPeer peer); /* all that is known of it goes, too */
+void exo_plan_peer_hub (ExoPlan *plan, ExoPlanPeer peer, gboolean hub_reachable, guint64 hub_rate);
+/* @wants: it is fetching this blob, so that it takes part in the ranking */
+void exo_plan_peer_wants (ExoPlan *plan, ExoPlanPeer peer, ExoPlanBlob blob, gboolean wants);
+void
+exo_plan_peer_has (ExoPlan *plan, ExoPlanPeer peer, ExoPlanBlob blob, guint32 first, guint32 n);
+void
+exo_plan_peer_dropped (ExoPlan *plan, ExoPlanPeer peer, ExoPlanBlob blob, guint32 first, guint32 n);
+void exo_plan_peer_fetching (ExoPlan *plan,
+                             ExoPlanPeer peer,
+                             ExoPlanBlob blob,
+                             guint32 first,
+                             guint32 n); /* from a peer */
+void exo_plan_peer_claims (ExoPlan *plan,
+                           ExoPlanPeer peer,
+                           ExoPlanBlob blob,
+                           guint32 first,
+                           guint32 n,
+                           gint64 now_us); /* from the Hub */
+/* It neither fetches nor claims these any more. */
+void exo_plan_peer_released (ExoPlan *plan,
+                             ExoPlanPeer peer,
+                             ExoPlanBlob blob,
+                             guint32 first,
+                             guint32 n);
+void exo_plan_peer_load (ExoPlan *plan, ExoPlanPeer peer, guint uploads, guint queued);
+/* Never fetch from it again; what it has and claims no longer counts. */
+void exo_plan_shun_peer (ExoPlan *plan, ExoPlanPeer peer);
+
+/* What became of an action. Pieces at or past the last of the blob in these are refused silently
+ * for peers' facts (a peer's mistake), a caller's bug for our own. ------------------------- */
+
+void exo_plan_piece_done (ExoPlan *plan, ExoPlanBlob blob, guint32 piece, gint64 now_us);
+void exo_plan_fetch_ended (ExoPlan *plan, ExoPlanFetch fetch, ExoPlanEnding ending, gint64 now_us);
+
+/* Decisions. Call until it returns FALSE, after every batch of events. --------------------- */
+
+gboolean exo_plan_next (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action);
+/* When to call exo_plan_next() again though nothing happened; G_MAXINT64: only on events. */
+gint64 exo_plan_wake_at (const ExoPlan *plan);
+
+void exo_plan_check (const ExoPlan *plan); /* aborts when an invariant is broken; slow */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoPlan, exo_plan_free)
+
+G_END_DECLS
