@@ -32,4 +32,8 @@ typedef enum
   EXO_TRANSFER_ERROR_CANCELLED,   /* the caller cancelled */
 } ExoTransferError;
 
+/* The NAME of org.exo.Agent1.Error.NAME (agent/org.exo.Agent1.xml) that says @code to a user: what is
+ * acted on in the same way shares one. "Failed" for a code that is not listed. */
+const char *exo_transfer_error_name (int code);
+
 G_END_DECLS
