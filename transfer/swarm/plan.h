@@ -96,6 +96,10 @@ void exo_plan_set_hub (ExoPlan *plan,
                        guint64 rate,
                        gint64 rtt_us);
 
+/* @slow: this node's own link is much slower than most others': it leaves the Hub to them while one
+ * of them can. Peers' slowness is seen from their link and Hub rates. FALSE at first. */
+void exo_plan_set_slow (ExoPlan *plan, gboolean slow);
+
 /* Peers. A peer is in the plan from the snapshot of its event stream until the stream ends. --- */
 
 /* @id: 32 hex digits. @link_rate: bytes/s of the slower end, 0 unknown */

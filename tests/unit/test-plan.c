@@ -1,0 +1,1246 @@
+/* test-plan.c - who fetches which bytes
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * States are drawn, one character per piece. Of this node: '#' held, 'h' in flight from the Hub, a
+ * digit: in flight from that peer, '.' neither. Of a peer: '#' held, 'c' claimed, 'f' fetching.
+ */
+
+#include <string.h>
+
+#include "tests/unit/suite.h"
+#include "transfer/swarm/plan.h"
+
+#define KIB       ((guint64) 1024)
+#define MIB       (1024 * KIB)
+#define PIECE     (256 * KIB)
+#define RIG_PEERS 6
+#define RIG_DRAW  256
+
+static const char *const ids[] = {
+  "00000000000000000000000000000001", "00000000000000000000000000000002",
+  "00000000000000000000000000000003", "00000000000000000000000000000004",
+  "00000000000000000000000000000005", "00000000000000000000000000000006",
+  "00000000000000000000000000000007", "00000000000000000000000000000008",
+};
+
+/* One plan, one blob, some peers; what the plan decided is drawn. */
+typedef struct
+{
+  ExoPlan *plan;
+  ExoPlanBlob blob;
+  ExoPlanPeer peers[RIG_PEERS + 1]; /* from 1 */
+  gint64 now_us;
+  char draw[RIG_DRAW];
+  ExoPlanFetch fetches[RIG_DRAW]; /* by piece */
+  guint n_cancels;
+} Rig;
+
+static void
+rig_init (Rig *rig, const char *own, guint n_peers, const ExoPlanConfig *config)
+{
+  g_autoptr (ExoPieceMap) have = exo_piece_map_new (strlen (own) * PIECE);
+
+  memset (rig, 0, sizeof *rig);
+  g_strlcpy (rig->draw, own, sizeof rig->draw);
+  for (guint32 i = 0; own[i] != '\0'; i++)
+    if (own[i] == '#')
+      exo_piece_map_add (have, i);
+  rig->plan = exo_plan_new (ids[0], 1, config);
+  rig->blob = exo_plan_add_blob (rig->plan, "oid", strlen (own) * PIECE, have, TRUE, TRUE);
+  for (guint p = 1; p <= n_peers; p++)
+    rig->peers[p] = exo_plan_add_peer (rig->plan, ids[p], 0);
+  exo_plan_check (rig->plan);
+}
+
+static void
+rig_clear (Rig *rig)
+{
+  exo_plan_free (rig->plan);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Rig, rig_clear)
+
+static void
+rig_hub (Rig *rig)
+{
+  exo_plan_set_hub (rig->plan, TRUE, 0, 0, 0);
+}
+
+static void
+rig_says (Rig *rig, guint peer, const char *drawn)
+{
+  for (guint32 i = 0; drawn[i] != '\0'; i++)
+    {
+      if (drawn[i] == '#')
+        exo_plan_peer_has (rig->plan, rig->peers[peer], rig->blob, i, 1);
+      else if (drawn[i] == 'c')
+        exo_plan_peer_claims (rig->plan, rig->peers[peer], rig->blob, i, 1, rig->now_us);
+      else if (drawn[i] == 'f')
+        exo_plan_peer_fetching (rig->plan, rig->peers[peer], rig->blob, i, 1);
+      exo_plan_check (rig->plan);
+    }
+}
+
+static char
+rig_source (const Rig *rig, ExoPlanPeer peer)
+{
+  for (guint p = 1; p <= RIG_PEERS; p++)
+    if (peer != 0 && rig->peers[p] == peer)
+      return (char) ('0' + p);
+  return 'h';
+}
+
+/* Carries out what the plan decides; cancelled fetches end at once. Returns the drawing. */
+static const char *
+rig_run (Rig *rig)
+{
+  ExoPlanAction action;
+
+  while (exo_plan_next (rig->plan, rig->now_us, &action))
+    {
+      exo_plan_check (rig->plan);
+      for (guint32 i = action.first; i < action.first + action.n; i++)
+        {
+          if (action.kind != EXO_PLAN_CANCEL)
+            {
+              rig->draw[i] = rig_source (rig, action.peer);
+              rig->fetches[i] = action.fetch;
+            }
+          else if (rig->fetches[i] == action.fetch && rig->draw[i] != '#')
+            rig->draw[i] = '.';
+        }
+      if (action.kind == EXO_PLAN_CANCEL)
+        {
+          rig->n_cancels++;
+          exo_plan_fetch_ended (rig->plan, action.fetch, EXO_PLAN_ENDED_CANCELLED, rig->now_us);
+        }
+    }
+  exo_plan_check (rig->plan);
+  return rig->draw;
+}
+
+static void
+rig_done (Rig *rig, guint32 piece)
+{
+  exo_plan_piece_done (rig->plan, rig->blob, piece, rig->now_us);
+  exo_plan_fetch_ended (rig->plan, rig->fetches[piece], EXO_PLAN_ENDED_DONE, rig->now_us);
+  rig->draw[piece] = '#';
+  exo_plan_check (rig->plan);
+}
+
+static void
+rig_fails (Rig *rig, guint32 piece, ExoPlanEnding ending)
+{
+  exo_plan_fetch_ended (rig->plan, rig->fetches[piece], ending, rig->now_us);
+  rig->draw[piece] = '.';
+  exo_plan_check (rig->plan);
+}
+
+static void
+rig_wants (Rig *rig, guint peer)
+{
+  exo_plan_peer_hub (rig->plan, rig->peers[peer], TRUE, 0);
+  exo_plan_peer_wants (rig->plan, rig->peers[peer], rig->blob, TRUE);
+}
+
+static guint
+count (const char *drawn, char what)
+{
+  guint n = 0;
+
+  for (; *drawn != '\0'; drawn++)
+    n += *drawn == what;
+  return n;
+}
+
+/* The Hub. -------------------------------------------------------------------------------- */
+
+static void
+alone_it_takes_four_runs_from_the_front (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "#.......", 0, NULL);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#......."); /* no Hub yet */
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), G_MAXINT64);
+  rig_hub (&rig);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#hhhh...");
+  rig_done (&rig, 2);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#h#hhh..");
+}
+
+static void
+with_one_other_two_runs_are_in_flight (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "................", 1, NULL);
+  rig_hub (&rig);
+  rig_wants (&rig, 1);
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 2);
+}
+
+static void
+a_run_is_at_most_the_configured_bytes_and_stays_in_its_unit (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanAction action;
+  guint n = 0;
+
+  exo_plan_add_blob (plan, "oid", 400 * MIB, NULL, TRUE, TRUE);
+  exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+  while (exo_plan_next (plan, 0, &action))
+    {
+      CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
+      CU_ASSERT_EQUAL (action.first, n * 16);
+      CU_ASSERT_EQUAL (action.n, 16);
+      n++;
+    }
+  CU_ASSERT_EQUAL (n, 4);
+}
+
+static void
+runs_shrink_towards_the_end_but_not_below_rate_times_round_trip (void)
+{
+  static const struct
+  {
+    guint64 rate;
+    gint64 rtt_us;
+    guint32 n;
+  } rows[] = { { 0, 0, 4 }, { 20 * MIB, 100000, 8 }, { 1000 * MIB, 100000, 8 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (ExoPieceMap) have = exo_piece_map_new (400 * MIB);
+      g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+      ExoPlanAction action = { 0 };
+
+      exo_piece_map_fill (have);
+      for (guint32 piece = 32; piece < 40; piece++)
+        exo_piece_map_drop (have, piece);
+      exo_plan_add_blob (plan, "oid", 400 * MIB, have, TRUE, TRUE);
+      exo_plan_set_hub (plan, TRUE, 0, rows[i].rate, rows[i].rtt_us);
+      CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
+      CU_ASSERT_EQUAL (action.first, 32);
+      CU_ASSERT_EQUAL (action.n, rows[i].n);
+    }
+}
+
+static void
+tiny_blobs_count_as_a_quarter_of_a_run (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanAction action;
+  guint n = 0;
+
+  for (guint i = 0; i < 40; i++)
+    exo_plan_add_blob (plan, ids[i % 8], 1000, NULL, TRUE, TRUE);
+  exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+  while (exo_plan_next (plan, 0, &action))
+    n++;
+  CU_ASSERT_EQUAL (n, 16);
+  exo_plan_check (plan);
+}
+
+static void
+what_a_peer_has_claims_or_fetches_is_not_taken_from_the_hub (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 3, NULL);
+  rig_says (&rig, 1, "#.#.....");
+  rig_says (&rig, 2, ".c...c..");
+  rig_says (&rig, 3, "......f.");
+  rig_hub (&rig);
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (count (rig.draw, '1'), 1);
+  CU_ASSERT_EQUAL (count (rig.draw, 'h'), 3);
+  CU_ASSERT_EQUAL (rig.draw[1], '.');
+  CU_ASSERT_EQUAL (rig.draw[5], '.');
+  CU_ASSERT_EQUAL (rig.draw[6], '.');
+}
+
+static void
+a_claim_that_stalls_is_void (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "....", 1, NULL);
+  rig_hub (&rig);
+  rig_says (&rig, 1, "cccc");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "....");
+  rig.now_us = 14 * G_USEC_PER_SEC;
+  exo_plan_peer_claims (rig.plan, rig.peers[1], rig.blob, 0, 1, rig.now_us);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "....");
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), 15 * G_USEC_PER_SEC);
+  rig.now_us = 15 * G_USEC_PER_SEC;
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhhh");
+}
+
+static void
+a_claim_that_brings_pieces_does_not_stall (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "###...", 1, NULL);
+  rig_hub (&rig);
+  exo_plan_peer_claims (rig.plan, rig.peers[1], rig.blob, 3, 3, 0);
+  rig.now_us = 10 * G_USEC_PER_SEC;
+  rig_run (&rig);
+  rig_says (&rig, 1, "...#..");
+  rig_run (&rig);
+  rig_done (&rig, 3);
+  rig.now_us = 20 * G_USEC_PER_SEC;
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "####..");
+  rig.now_us = 25 * G_USEC_PER_SEC;
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "####hh");
+}
+
+static void
+released_pieces_are_free_and_a_new_claim_takes_them_again (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "#..", 2, NULL);
+  rig_says (&rig, 1, ".cc");
+  rig_hub (&rig);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#..");
+  exo_plan_peer_released (rig.plan, rig.peers[1], rig.blob, 1, 2);
+  rig_says (&rig, 2, "..c");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#h.");
+  exo_plan_peer_released (rig.plan, rig.peers[1], rig.blob, 0, 3); /* nothing of it is left */
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#h.");
+}
+
+static void
+the_claims_of_a_peer_that_vanished_are_free (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "...", 2, NULL);
+  rig_says (&rig, 1, "cf#");
+  rig_hub (&rig);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "..1");
+  exo_plan_remove_peer (rig.plan, rig.peers[1]);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhh");
+  CU_ASSERT_EQUAL (rig.n_cancels, 1);
+}
+
+static void
+a_collision_makes_exactly_one_yield (void)
+{
+  guint wins = 0;
+
+  for (guint i = 0; i < 100; i++)
+    {
+      g_autofree char *oid = g_strdup_printf ("oid %u", i);
+      ExoPlanAction action;
+      guint cancels = 0;
+
+      for (guint self = 0; self < 2; self++)
+        {
+          g_autoptr (ExoPlan) plan = exo_plan_new (ids[self], i, NULL);
+          ExoPlanBlob blob = exo_plan_add_blob (plan, oid, PIECE, NULL, TRUE, TRUE);
+          ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1 - self], 0);
+
+          exo_plan_peer_hub (plan, peer, TRUE, 0);
+          exo_plan_peer_wants (plan, peer, blob, TRUE);
+          exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+          CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
+          CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
+          exo_plan_peer_claims (plan, peer, blob, 0, 1, 1000);
+          if (!exo_plan_next (plan, 1000, &action))
+            {
+              wins += self;
+              continue;
+            }
+          CU_ASSERT_EQUAL (action.kind, EXO_PLAN_CANCEL);
+          exo_plan_fetch_ended (plan, action.fetch, EXO_PLAN_ENDED_CANCELLED, 1000);
+          CU_ASSERT_FALSE (exo_plan_next (plan, 1000, &action)); /* the other has it */
+          exo_plan_check (plan);
+          cancels++;
+        }
+      CU_ASSERT_EQUAL (cancels, 1);
+    }
+  CU_ASSERT_TRUE (wins > 30 && wins < 70);
+}
+
+static void
+nodes_with_equal_membership_rank_themselves_apart (void)
+{
+  guint collisions = 0, claims = 0;
+
+  for (guint i = 0; i < 100; i++)
+    {
+      g_autofree char *oid = g_strdup_printf ("oid %u", i);
+      gint owner[400];
+
+      memset (owner, -1, sizeof owner);
+      for (gint self = 0; self < 4; self++)
+        {
+          g_autoptr (ExoPlan) plan = exo_plan_new (ids[self], i, NULL);
+          ExoPlanBlob blob = exo_plan_add_blob (plan, oid, 400 * PIECE, NULL, TRUE, TRUE);
+          ExoPlanAction action;
+
+          for (gint other = 3; other >= 0; other--)
+            if (other != self)
+              {
+                ExoPlanPeer peer = exo_plan_add_peer (plan, ids[other], 0);
+
+                exo_plan_peer_hub (plan, peer, TRUE, 0);
+                exo_plan_peer_wants (plan, peer, blob, TRUE);
+              }
+          exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+          while (exo_plan_next (plan, 0, &action))
+            {
+              claims++;
+              collisions += owner[action.first] >= 0;
+              owner[action.first] = self;
+            }
+        }
+    }
+  CU_ASSERT_EQUAL (claims, 800);
+  CU_ASSERT_TRUE (collisions < 800 / 5);
+}
+
+static void
+the_hub_window_is_bounded_by_position (void)
+{
+  g_auto (Rig) rig = { 0 };
+  char own[RIG_DRAW] = { 0 };
+  const char *end;
+
+  memset (own, '.', 200);
+  rig_init (&rig, own, 1, NULL);
+  rig_wants (&rig, 1);
+  rig_hub (&rig);
+  for (guint round = 0; round < 60; round++)
+    {
+      const char *drawn = rig_run (&rig);
+      guint32 front = (guint32) strcspn (drawn, ".");
+
+      /* 2 nodes: 8 runs at least, of one piece (200 / 64 are rounded down to 2) each */
+      end = strrchr (drawn, 'h');
+      CU_ASSERT_PTR_NOT_NULL_FATAL (end);
+      CU_ASSERT_TRUE ((guint32) (end - drawn) < front + 8 * 16);
+      rig_done (&rig, (guint32) strcspn (drawn, "h"));
+    }
+  CU_ASSERT_TRUE (strspn (rig.draw, "#h") > 20);
+}
+
+static void
+slow_peers_are_left_out_of_the_ranking (void)
+{
+  static const struct
+  {
+    guint64 link, hub;
+    guint runs;
+  } rows[] = {
+    { 100 * MIB, 0, 1 }, { 26 * MIB, 0, 1 }, { 20 * MIB, 0, 2 },
+    { 0, 90 * MIB, 1 },  { 0, 15 * MIB, 1 }, { 0, 10 * MIB, 2 },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+      ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 400 * PIECE, NULL, TRUE, TRUE);
+      ExoPlanAction action;
+      guint runs = 0;
+
+      for (guint p = 1; p <= 12; p++)
+        {
+          g_autofree char *id = g_strdup_printf ("%032x", p);
+          ExoPlanPeer peer = exo_plan_add_peer (plan, id, p == 1 ? 100 * MIB : rows[i].link);
+
+          exo_plan_peer_hub (plan, peer, TRUE, p == 1 ? 100 * MIB : rows[i].hub);
+          exo_plan_peer_wants (plan, peer, blob, TRUE);
+        }
+      exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+      while (exo_plan_next (plan, 0, &action))
+        runs++;
+      CU_ASSERT_EQUAL (runs, rows[i].runs); /* 1 among more than 8 nodes, 2 among 2 */
+    }
+}
+
+static void
+a_slow_node_claims_only_when_nobody_else_does (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 1, NULL);
+  rig_wants (&rig, 1);
+  rig_hub (&rig);
+  exo_plan_set_slow (rig.plan, TRUE);
+  rig.now_us = G_USEC_PER_SEC;
+  rig_says (&rig, 1, "cc......");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "........");
+  exo_plan_peer_released (rig.plan, rig.peers[1], rig.blob, 0, 2);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "........");
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), 6 * G_USEC_PER_SEC);
+  rig.now_us = 6 * G_USEC_PER_SEC;
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 2);
+}
+
+static void
+a_slow_node_claims_when_it_is_alone (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "....", 0, NULL);
+  rig_hub (&rig);
+  exo_plan_set_slow (rig.plan, TRUE);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhhh");
+}
+
+static void
+nothing_is_claimed_while_the_hub_is_blocked (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "....", 0, NULL);
+  exo_plan_set_hub (rig.plan, TRUE, 1000, 0, 0);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "....");
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), 1000);
+  rig.now_us = 1000;
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhhh");
+}
+
+static void
+a_failed_run_is_tried_again_after_a_pause (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, ".", 0, NULL);
+  rig_hub (&rig);
+  for (gint64 pause = G_USEC_PER_SEC / 2; pause <= 8 * G_USEC_PER_SEC; pause *= 2)
+    {
+      CU_ASSERT_STRING_EQUAL (rig_run (&rig), "h");
+      rig_fails (&rig, 0, EXO_PLAN_ENDED_FAILED);
+      CU_ASSERT_STRING_EQUAL (rig_run (&rig), ".");
+      CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), rig.now_us + pause);
+      rig.now_us += pause;
+    }
+}
+
+static void
+without_hub_a_blob_waits_for_peers (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "...", 1, NULL);
+  rig_hub (&rig);
+  exo_plan_set_use_hub (rig.plan, rig.blob, FALSE);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "...");
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), G_MAXINT64);
+  rig_says (&rig, 1, ".#.");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), ".1.");
+  exo_plan_set_use_hub (rig.plan, rig.blob, TRUE);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "h1h");
+  exo_plan_set_use_hub (rig.plan, rig.blob, FALSE);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), ".1.");
+}
+
+static void
+a_hub_run_of_which_a_peer_has_the_rest_is_cancelled (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "##.", 1, NULL);
+  rig_hub (&rig);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "##h");
+  rig_says (&rig, 1, "###");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "##1");
+  CU_ASSERT_EQUAL (rig.n_cancels, 1);
+}
+
+/* Peers. ---------------------------------------------------------------------------------- */
+
+static void
+one_request_is_in_flight_per_peer (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 3, NULL);
+  for (guint p = 1; p <= 3; p++)
+    rig_says (&rig, p, "########");
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (count (rig.draw, '1'), 1);
+  CU_ASSERT_EQUAL (count (rig.draw, '2'), 1);
+  CU_ASSERT_EQUAL (count (rig.draw, '3'), 1);
+}
+
+static void
+fetches_in_flight_are_bounded (void)
+{
+  g_auto (Rig) rig = { 0 };
+  ExoPlanConfig config = EXO_PLAN_CONFIG_DEFAULT;
+
+  config.fetches_max = 2;
+  rig_init (&rig, "........", 3, &config);
+  for (guint p = 1; p <= 3; p++)
+    rig_says (&rig, p, "########");
+  CU_ASSERT_EQUAL (count (rig_run (&rig), '.'), 6);
+}
+
+static void
+the_rarest_piece_goes_first (void)
+{
+  static const struct
+  {
+    const char *peer2, *peer3;
+    guint32 rarest;
+  } rows[] = {
+    { "#.##", "....", 1 }, { "##.#", "....", 2 }, { ".fff", "....", 0 },
+    { "....", "ccc.", 3 }, { "f.#c", "....", 1 },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_auto (Rig) rig = { 0 };
+      ExoPlanAction action;
+
+      rig_init (&rig, "....", 3, NULL);
+      rig_says (&rig, 1, "####");
+      rig_says (&rig, 2, rows[i].peer2);
+      rig_says (&rig, 3, rows[i].peer3);
+      CU_ASSERT_TRUE (exo_plan_next (rig.plan, 0, &action));
+      CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_PEER);
+      CU_ASSERT_EQUAL (action.first, rows[i].rarest);
+      CU_ASSERT_EQUAL (action.n, 1);
+    }
+}
+
+static void
+receivers_of_one_seeder_ask_for_different_pieces (void)
+{
+  guint64 asked = 0;
+
+  for (guint self = 1; self < 8; self++)
+    {
+      g_autoptr (ExoPlan) plan = exo_plan_new (ids[self], self, NULL);
+      ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 64 * PIECE, NULL, TRUE, TRUE);
+      ExoPlanPeer seeder = exo_plan_add_peer (plan, ids[0], 0);
+      ExoPlanAction action;
+
+      exo_plan_peer_has (plan, seeder, blob, 0, 64);
+      CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
+      asked |= G_GUINT64_CONSTANT (1) << action.first;
+    }
+  CU_ASSERT_TRUE (__builtin_popcountll (asked) >= 6);
+}
+
+static void
+the_least_loaded_holder_is_asked_then_the_fastest (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 4 * PIECE, NULL, TRUE, TRUE);
+  ExoPlanPeer busy = exo_plan_add_peer (plan, ids[1], 100 * MIB);
+  ExoPlanPeer slow = exo_plan_add_peer (plan, ids[2], 10 * MIB);
+  ExoPlanPeer fast = exo_plan_add_peer (plan, ids[3], 100 * MIB);
+  ExoPlanAction action;
+
+  exo_plan_peer_has (plan, busy, blob, 0, 4);
+  exo_plan_peer_has (plan, slow, blob, 0, 4);
+  exo_plan_peer_has (plan, fast, blob, 0, 4);
+  exo_plan_peer_load (plan, busy, 1, 1);
+  CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
+  CU_ASSERT_EQUAL (action.peer, fast);
+  CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
+  CU_ASSERT_EQUAL (action.peer, slow);
+  CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
+  CU_ASSERT_EQUAL (action.peer, busy);
+  exo_plan_check (plan);
+}
+
+static void
+the_receive_window_is_soft (void)
+{
+  g_auto (Rig) rig = { 0 };
+  ExoPlanConfig config = EXO_PLAN_CONFIG_DEFAULT;
+
+  config.window_pieces = 4;
+  rig_init (&rig, "#...........", 3, &config);
+  rig_says (&rig, 1, "..##........");
+  rig_says (&rig, 2, "..##.....#..");
+  CU_ASSERT_EQUAL (count (rig_run (&rig) + 2, '.'), 8);
+  CU_ASSERT_EQUAL (rig.draw[9], '.'); /* rarer, but past the window */
+  rig_says (&rig, 3, "..........#.");
+  CU_ASSERT_EQUAL (rig_run (&rig)[10], '3'); /* nothing nearer */
+}
+
+static void
+blobs_are_received_in_order (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1], 0);
+  ExoPlanConfig defaults = EXO_PLAN_CONFIG_DEFAULT;
+  ExoPlanBlob blobs[300];
+  ExoPlanAction action;
+
+  for (guint i = 0; i < G_N_ELEMENTS (blobs); i++)
+    blobs[i] = exo_plan_add_blob (plan, ids[i % 8], 100, NULL, TRUE, TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (blobs); i++)
+    exo_plan_peer_has (plan, peer, blobs[i], 0, 1);
+  for (guint i = 0; i < G_N_ELEMENTS (blobs); i++)
+    {
+      CU_ASSERT_TRUE_FATAL (exo_plan_next (plan, 0, &action));
+      CU_ASSERT_TRUE (action.blob <= blobs[0] + i + defaults.window_pieces);
+      exo_plan_piece_done (plan, action.blob, 0, 0);
+      exo_plan_fetch_ended (plan, action.fetch, EXO_PLAN_ENDED_DONE, 0);
+    }
+  CU_ASSERT_FALSE (exo_plan_next (plan, 0, &action));
+  exo_plan_check (plan);
+}
+
+static void
+a_peer_that_failed_is_left_alone_for_a_while (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, ".", 1, NULL);
+  rig_says (&rig, 1, "#");
+  for (gint64 pause = G_USEC_PER_SEC / 2; pause <= 8 * G_USEC_PER_SEC; pause *= 2)
+    {
+      CU_ASSERT_STRING_EQUAL (rig_run (&rig), "1");
+      rig_fails (&rig, 0, EXO_PLAN_ENDED_FAILED);
+      CU_ASSERT_STRING_EQUAL (rig_run (&rig), ".");
+      CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), rig.now_us + pause);
+      rig.now_us += pause;
+    }
+}
+
+static void
+what_only_a_failing_peer_has_comes_from_the_hub_in_the_end (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, ".", 1, NULL);
+  rig_says (&rig, 1, "#");
+  rig_hub (&rig);
+  for (guint i = 0; i < 3; i++)
+    {
+      CU_ASSERT_STRING_EQUAL (rig_run (&rig), "1");
+      rig_fails (&rig, 0, EXO_PLAN_ENDED_FAILED);
+      rig.now_us += i < 2 ? 2 * G_USEC_PER_SEC : 0;
+    }
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "h");
+}
+
+static void
+a_piece_the_peer_does_not_have_is_not_asked_of_it_again (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "..", 1, NULL);
+  rig_says (&rig, 1, "#.");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "1.");
+  rig_fails (&rig, 0, EXO_PLAN_ENDED_MISSING);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "..");
+  rig_says (&rig, 1, ".#");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), ".1");
+}
+
+static void
+dropped_pieces_are_not_asked_for (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "...", 1, NULL);
+  rig_says (&rig, 1, "##.");
+  exo_plan_peer_dropped (rig.plan, rig.peers[1], rig.blob, 0, 3);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "...");
+}
+
+static void
+a_shunned_peer_counts_for_nothing_ever_again (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "...", 2, NULL);
+  rig_says (&rig, 1, "##c");
+  rig_hub (&rig);
+  rig_run (&rig);
+  exo_plan_shun_peer (rig.plan, rig.peers[1]);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhh");
+  rig_says (&rig, 1, "##c");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhh");
+  exo_plan_remove_peer (rig.plan, rig.peers[1]);
+  exo_plan_check (rig.plan);
+}
+
+static void
+facts_past_the_last_piece_are_ignored (void)
+{
+  static const struct
+  {
+    guint32 first, n;
+  } rows[] = { { 3, 1 }, { 2, 2 }, { 0, 4 }, { G_MAXUINT32, 2 }, { 1, G_MAXUINT32 }, { 4, 0 } };
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "...", 1, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      exo_plan_peer_has (rig.plan, rig.peers[1], rig.blob, rows[i].first, rows[i].n);
+      exo_plan_peer_dropped (rig.plan, rig.peers[1], rig.blob, rows[i].first, rows[i].n);
+      exo_plan_peer_fetching (rig.plan, rig.peers[1], rig.blob, rows[i].first, rows[i].n);
+      exo_plan_peer_claims (rig.plan, rig.peers[1], rig.blob, rows[i].first, rows[i].n, 0);
+      exo_plan_peer_released (rig.plan, rig.peers[1], rig.blob, rows[i].first, rows[i].n);
+      exo_plan_check (rig.plan);
+    }
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "...");
+  rig_hub (&rig);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhh");
+}
+
+static void
+a_peer_with_too_many_ranges_is_followed_no_further (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 1000 * PIECE, NULL, TRUE, TRUE);
+  ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1], 0);
+
+  for (guint32 i = 0; i < 1000; i += 2)
+    exo_plan_peer_claims (plan, peer, blob, i, 1, 0);
+  exo_plan_check (plan); /* at most EXO_PLAN_TAKES_MAX */
+  exo_plan_peer_released (plan, peer, blob, 0, 1000);
+  exo_plan_check (plan);
+}
+
+static void
+content_not_for_the_lan_is_never_asked_for_there (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 3 * PIECE, NULL, TRUE, FALSE);
+  ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1], 0);
+  ExoPlanAction action;
+  guint n = 0;
+
+  exo_plan_peer_wants (plan, peer, blob, TRUE);
+  exo_plan_peer_has (plan, peer, blob, 0, 2);
+  exo_plan_peer_claims (plan, peer, blob, 2, 1, 0);
+  exo_plan_check (plan);
+  exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+  for (; exo_plan_next (plan, 0, &action); n++)
+    CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
+  CU_ASSERT_EQUAL (n, 3);
+}
+
+static void
+a_lost_piece_is_fetched_again_from_others (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "###", 2, NULL);
+  rig_says (&rig, 1, "###");
+  exo_plan_piece_lost (rig.plan, rig.blob, 1, rig.peers[1]);
+  rig.draw[1] = '.';
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#.#");
+  rig_says (&rig, 1, ".#."); /* it says so again */
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#.#");
+  rig_says (&rig, 2, ".#.");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#2#");
+  rig_done (&rig, 1);
+  exo_plan_piece_lost (rig.plan, rig.blob, 1, 0);
+  rig.draw[1] = '.';
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#2#");
+}
+
+static void
+removing_a_blob_cancels_its_fetches (void)
+{
+  g_auto (Rig) rig = { 0 };
+  ExoPlanAction action;
+  guint n = 0;
+
+  rig_init (&rig, "....", 1, NULL);
+  rig_says (&rig, 1, "#c..");
+  rig_hub (&rig);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "1.hh");
+  exo_plan_remove_blob (rig.plan, rig.blob);
+  exo_plan_check (rig.plan);
+  for (; exo_plan_next (rig.plan, 0, &action); n++)
+    {
+      CU_ASSERT_EQUAL (action.kind, EXO_PLAN_CANCEL);
+      CU_ASSERT_EQUAL (action.blob, rig.blob);
+      exo_plan_piece_done (rig.plan, action.blob, action.first, 0); /* it came all the same */
+      exo_plan_fetch_ended (rig.plan, action.fetch, EXO_PLAN_ENDED_CANCELLED, 0);
+    }
+  CU_ASSERT_EQUAL (n, 3);
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), G_MAXINT64);
+}
+
+static void
+a_fetch_whose_pieces_came_otherwise_is_cancelled (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, ".", 1, NULL);
+  rig_says (&rig, 1, "#");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "1");
+  exo_plan_piece_done (rig.plan, rig.blob, 0, rig.now_us);
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (rig.n_cancels, 0);
+  rig.now_us = exo_plan_wake_at (rig.plan);
+  CU_ASSERT_TRUE (rig.now_us < G_USEC_PER_SEC);
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (rig.n_cancels, 1);
+}
+
+/* Many. ----------------------------------------------------------------------------------- */
+
+#define EVENTS_BLOBS 3
+#define EVENTS_PEERS 5
+
+typedef struct
+{
+  ExoPlan *plan;
+  GRand *chance;
+  ExoPlanBlob blobs[EVENTS_BLOBS];
+  guint32 n_pieces[EVENTS_BLOBS];
+  ExoPlanPeer peers[EVENTS_PEERS];
+  GArray *actions; /* ExoPlanAction in flight */
+  gint64 now_us;
+} Events;
+
+static guint32
+below (Events *events, guint32 n)
+{
+  return (guint32) g_rand_int_range (events->chance, 0, (gint32) n);
+}
+
+static void
+add_random_blob (Events *events, guint b)
+{
+  guint64 size = below (events, 4) == 0 ? below (events, 3) * 100 : below (events, 40) * 200 * KIB;
+
+  events->blobs[b] = exo_plan_add_blob (events->plan, ids[below (events, 8)], size, NULL,
+                                        below (events, 4) != 0, below (events, 8) != 0);
+  events->n_pieces[b] = exo_pieces_in (size);
+}
+
+static void
+random_fact (Events *events)
+{
+  ExoPlan *plan = events->plan;
+  ExoPlanPeer peer = events->peers[below (events, EVENTS_PEERS)];
+  ExoPlanBlob blob = events->blobs[below (events, EVENTS_BLOBS)];
+  guint32 first = below (events, 44), n = below (events, 6);
+
+  switch (below (events, 9))
+    {
+    case 0:
+    case 1:
+      exo_plan_peer_has (plan, peer, blob, first, n);
+      break;
+    case 2:
+      exo_plan_peer_dropped (plan, peer, blob, first, n);
+      break;
+    case 3:
+      exo_plan_peer_fetching (plan, peer, blob, first, n);
+      break;
+    case 4:
+      exo_plan_peer_claims (plan, peer, blob, first, n, events->now_us);
+      break;
+    case 5:
+      exo_plan_peer_released (plan, peer, blob, first, n);
+      break;
+    case 6:
+      exo_plan_peer_wants (plan, peer, blob, below (events, 2) == 0);
+      break;
+    case 7:
+      exo_plan_peer_hub (plan, peer, below (events, 2) == 0, below (events, 3) * MIB);
+      break;
+    default:
+      exo_plan_peer_load (plan, peer, below (events, 3), below (events, 3));
+    }
+}
+
+static void
+random_ending (Events *events)
+{
+  guint i = events->actions->len > 0 ? below (events, events->actions->len) : 0;
+  guint ending = below (events, 8);
+  ExoPlanAction action;
+
+  if (events->actions->len == 0)
+    return;
+  action = g_array_index (events->actions, ExoPlanAction, i);
+  for (guint32 piece = action.first; piece < action.first + action.n; piece++)
+    if (ending < 4 || below (events, 2) == 0)
+      exo_plan_piece_done (events->plan, action.blob, piece, events->now_us);
+  exo_plan_check (events->plan);
+  if (ending == 7)
+    return; /* not yet */
+  exo_plan_fetch_ended (events->plan, action.fetch,
+                        ending < 4 ? EXO_PLAN_ENDED_DONE : (ExoPlanEnding) (ending - 4),
+                        events->now_us);
+  g_array_remove_index_fast (events->actions, i);
+}
+
+static void
+random_change (Events *events)
+{
+  ExoPlan *plan = events->plan;
+  guint b = below (events, EVENTS_BLOBS), p = below (events, EVENTS_PEERS);
+
+  switch (below (events, 6))
+    {
+    case 0:
+      exo_plan_remove_blob (plan, events->blobs[b]);
+      exo_plan_check (plan);
+      add_random_blob (events, b);
+      break;
+    case 1:
+      exo_plan_remove_peer (plan, events->peers[p]);
+      exo_plan_check (plan);
+      events->peers[p] = exo_plan_add_peer (plan, ids[below (events, 8)], below (events, 3) * MIB);
+      break;
+    case 2:
+      if (below (events, 4) == 0)
+        exo_plan_shun_peer (plan, events->peers[p]);
+      break;
+    case 3:
+      exo_plan_set_use_hub (plan, events->blobs[b], below (events, 2) == 0);
+      break;
+    case 4:
+      exo_plan_set_hub (plan, below (events, 4) != 0, events->now_us + below (events, 1000),
+                        below (events, 5) * MIB, below (events, 40000));
+      exo_plan_set_slow (plan, below (events, 4) == 0);
+      break;
+    default:
+      if (events->n_pieces[b] > 0)
+        exo_plan_piece_lost (plan, events->blobs[b], below (events, events->n_pieces[b]),
+                             below (events, 2) == 0 ? 0 : events->peers[p]);
+    }
+}
+
+static void
+take_actions (Events *events)
+{
+  ExoPlanAction action;
+
+  while (exo_plan_next (events->plan, events->now_us, &action))
+    {
+      exo_plan_check (events->plan);
+      if (action.kind == EXO_PLAN_CANCEL)
+        continue;
+      CU_ASSERT_TRUE (action.n >= 1);
+      for (guint i = 0; i < events->actions->len; i++)
+        if (action.peer != 0)
+          CU_ASSERT_NOT_EQUAL (g_array_index (events->actions, ExoPlanAction, i).peer, action.peer);
+      g_array_append_val (events->actions, action);
+    }
+  CU_ASSERT_TRUE (exo_plan_wake_at (events->plan) > events->now_us);
+}
+
+static void
+run_events (guint32 seed, guint steps)
+{
+  Events events = { 0 };
+
+  events.plan = exo_plan_new (ids[0], seed, NULL);
+  events.chance = g_rand_new_with_seed (seed);
+  events.actions = g_array_new (FALSE, FALSE, sizeof (ExoPlanAction));
+  for (guint b = 0; b < EVENTS_BLOBS; b++)
+    add_random_blob (&events, b);
+  for (guint p = 0; p < EVENTS_PEERS; p++)
+    events.peers[p] = exo_plan_add_peer (events.plan, ids[p + 1], 0);
+  for (guint step = 0; step < steps; step++)
+    {
+      guint what = below (&events, 20);
+
+      if (what < 10)
+        random_fact (&events);
+      else if (what < 16)
+        random_ending (&events);
+      else if (what < 18)
+        random_change (&events);
+      else
+        events.now_us += below (&events, 2 * G_USEC_PER_SEC);
+      exo_plan_check (events.plan);
+      take_actions (&events);
+      exo_plan_check (events.plan);
+    }
+  exo_plan_free (events.plan);
+  g_rand_free (events.chance);
+  g_array_unref (events.actions);
+}
+
+static void
+invariants_hold_whatever_happens (void)
+{
+  for (guint32 seed = 0; seed < 30; seed++)
+    run_events (seed, 300);
+}
+
+/* A swarm in one process: announcements arrive at once, any fetch in flight may be next to end. */
+#define SWARM_NODES  5
+#define SWARM_PIECES 90
+
+typedef struct
+{
+  ExoPlan *plan;
+  ExoPlanBlob blob;
+  ExoPlanPeer peers[SWARM_NODES];
+  GArray *actions;
+  guint held;
+} SwarmNode;
+
+typedef struct
+{
+  SwarmNode nodes[SWARM_NODES];
+  guint from_hub[SWARM_PIECES];
+  GRand *chance;
+} Swarm;
+
+static void
+swarm_pump (Swarm *swarm, guint self)
+{
+  SwarmNode *node = &swarm->nodes[self];
+  ExoPlanAction action;
+
+  while (exo_plan_next (node->plan, 0, &action))
+    {
+      CU_ASSERT_NOT_EQUAL (action.kind, EXO_PLAN_CANCEL);
+      g_array_append_val (node->actions, action);
+      for (guint other = 0; other < SWARM_NODES; other++)
+        {
+          SwarmNode *to = &swarm->nodes[other];
+
+          if (other != self && action.kind == EXO_PLAN_FETCH_HUB)
+            exo_plan_peer_claims (to->plan, to->peers[self], to->blob, action.first, action.n, 0);
+          else if (other != self)
+            exo_plan_peer_fetching (to->plan, to->peers[self], to->blob, action.first, action.n);
+        }
+    }
+  exo_plan_check (node->plan);
+}
+
+static void
+swarm_end (Swarm *swarm, guint self, guint index)
+{
+  SwarmNode *node = &swarm->nodes[self];
+  ExoPlanAction action = g_array_index (node->actions, ExoPlanAction, index);
+
+  g_array_remove_index_fast (node->actions, index);
+  for (guint32 i = action.first; i < action.first + action.n; i++)
+    {
+      swarm->from_hub[i] += action.kind == EXO_PLAN_FETCH_HUB;
+      exo_plan_piece_done (node->plan, node->blob, i, 0);
+      node->held++;
+    }
+  exo_plan_fetch_ended (node->plan, action.fetch, EXO_PLAN_ENDED_DONE, 0);
+  for (guint other = 0; other < SWARM_NODES; other++)
+    {
+      SwarmNode *to = &swarm->nodes[other];
+
+      if (other != self)
+        exo_plan_peer_has (to->plan, to->peers[self], to->blob, action.first, action.n);
+    }
+}
+
+static void
+swarm_init (Swarm *swarm, guint32 seed)
+{
+  g_autofree char *oid = g_strdup_printf ("oid %u", seed);
+
+  swarm->chance = g_rand_new_with_seed (seed);
+  for (guint i = 0; i < SWARM_NODES; i++)
+    {
+      SwarmNode *node = &swarm->nodes[i];
+
+      node->plan = exo_plan_new (ids[i], seed + i, NULL);
+      node->blob = exo_plan_add_blob (node->plan, oid, SWARM_PIECES * PIECE, NULL, TRUE, TRUE);
+      node->actions = g_array_new (FALSE, FALSE, sizeof (ExoPlanAction));
+      exo_plan_set_hub (node->plan, TRUE, 0, 0, 0);
+      for (guint other = 0; other < SWARM_NODES; other++)
+        if (other != i)
+          {
+            node->peers[other] = exo_plan_add_peer (node->plan, ids[other], 0);
+            exo_plan_peer_hub (node->plan, node->peers[other], TRUE, 0);
+            exo_plan_peer_wants (node->plan, node->peers[other], node->blob, TRUE);
+          }
+    }
+}
+
+static void
+every_piece_comes_from_the_hub_exactly_once (void)
+{
+  for (guint32 seed = 0; seed < 10; seed++)
+    {
+      Swarm swarm = { 0 };
+      gboolean busy = TRUE;
+
+      swarm_init (&swarm, seed);
+      while (busy)
+        {
+          guint self = (guint) g_rand_int_range (swarm.chance, 0, SWARM_NODES);
+
+          for (guint i = 0; i < SWARM_NODES; i++)
+            swarm_pump (&swarm, (self + i) % SWARM_NODES);
+          busy = FALSE;
+          for (guint i = 0; i < SWARM_NODES && !busy; i++)
+            {
+              guint node = (self + i) % SWARM_NODES;
+              guint n = swarm.nodes[node].actions->len;
+
+              busy = n > 0;
+              if (busy)
+                swarm_end (&swarm, node, (guint) g_rand_int_range (swarm.chance, 0, (gint32) n));
+            }
+        }
+      for (guint i = 0; i < SWARM_PIECES; i++)
+        CU_ASSERT_EQUAL (swarm.from_hub[i], 1);
+      for (guint i = 0; i < SWARM_NODES; i++)
+        {
+          CU_ASSERT_EQUAL (swarm.nodes[i].held, SWARM_PIECES);
+          CU_ASSERT_EQUAL (exo_plan_wake_at (swarm.nodes[i].plan), G_MAXINT64);
+          exo_plan_free (swarm.nodes[i].plan);
+          g_array_unref (swarm.nodes[i].actions);
+        }
+      g_rand_free (swarm.chance);
+    }
+}
+
+EXO_SUITE ("plan",
+           TEST (alone_it_takes_four_runs_from_the_front),
+           TEST (with_one_other_two_runs_are_in_flight),
+           TEST (a_run_is_at_most_the_configured_bytes_and_stays_in_its_unit),
+           TEST (runs_shrink_towards_the_end_but_not_below_rate_times_round_trip),
+           TEST (tiny_blobs_count_as_a_quarter_of_a_run),
+           TEST (what_a_peer_has_claims_or_fetches_is_not_taken_from_the_hub),
+           TEST (a_claim_that_stalls_is_void),
+           TEST (a_claim_that_brings_pieces_does_not_stall),
+           TEST (released_pieces_are_free_and_a_new_claim_takes_them_again),
+           TEST (the_claims_of_a_peer_that_vanished_are_free),
+           TEST (a_collision_makes_exactly_one_yield),
+           TEST (nodes_with_equal_membership_rank_themselves_apart),
+           TEST (the_hub_window_is_bounded_by_position),
+           TEST (slow_peers_are_left_out_of_the_ranking),
+           TEST (a_slow_node_claims_only_when_nobody_else_does),
+           TEST (a_slow_node_claims_when_it_is_alone),
+           TEST (nothing_is_claimed_while_the_hub_is_blocked),
+           TEST (a_failed_run_is_tried_again_after_a_pause),
+           TEST (without_hub_a_blob_waits_for_peers),
+           TEST (a_hub_run_of_which_a_peer_has_the_rest_is_cancelled),
+           TEST (one_request_is_in_flight_per_peer),
+           TEST (fetches_in_flight_are_bounded),
+           TEST (the_rarest_piece_goes_first),
+           TEST (receivers_of_one_seeder_ask_for_different_pieces),
+           TEST (the_least_loaded_holder_is_asked_then_the_fastest),
+           TEST (the_receive_window_is_soft),
+           TEST (blobs_are_received_in_order),
+           TEST (a_peer_that_failed_is_left_alone_for_a_while),
+           TEST (what_only_a_failing_peer_has_comes_from_the_hub_in_the_end),
+           TEST (a_piece_the_peer_does_not_have_is_not_asked_of_it_again),
+           TEST (dropped_pieces_are_not_asked_for),
+           TEST (a_shunned_peer_counts_for_nothing_ever_again),
+           TEST (facts_past_the_last_piece_are_ignored),
+           TEST (a_peer_with_too_many_ranges_is_followed_no_further),
+           TEST (content_not_for_the_lan_is_never_asked_for_there),
+           TEST (a_lost_piece_is_fetched_again_from_others),
+           TEST (removing_a_blob_cancels_its_fetches),
+           TEST (a_fetch_whose_pieces_came_otherwise_is_cancelled),
+           TEST (invariants_hold_whatever_happens),
+           TEST (every_piece_comes_from_the_hub_exactly_once))

@@ -1,0 +1,285 @@
+/* plan-hub.c - what this node claims from the Hub
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * All nodes that want a blob and reach the Hub rank each of its units by a hash of (oid, unit,
+ * node), so they agree without a word. A node takes, in a window by position, the first unit it
+ * ranks first for; with none left it takes the one it ranks best for. When two claim the same,
+ * the one that ranks lower for the unit yields: both compute that from the two ids alone.
+ */
+
+#include "transfer/swarm/plan-private.h"
+
+/* TRUE if @a goes before @b for this unit. Hashes of two nodes differ, or the two are one. */
+static gboolean
+ranks_before (const Blob *blob, guint32 unit, guint64 a, guint64 b)
+{
+  guint64 score_a = exo_plan_score (blob, unit, a), score_b = exo_plan_score (blob, unit, b);
+
+  return score_a != score_b ? score_a > score_b : a > b;
+}
+
+static gboolean
+competes (const Blob *blob, const Peer *peer)
+{
+  const Marks *marks;
+
+  if (peer == NULL || !peer->hub || peer->shunned)
+    return FALSE;
+  marks = exo_plan_peek_marks (blob, peer);
+  return marks != NULL && marks->wants;
+}
+
+static gboolean
+is_slower (guint64 rate, guint64 fastest, guint times)
+{
+  return rate > 0 && rate < fastest / times;
+}
+
+/* A straggler would be the sole holder of what it claimed, and its uplink then sets the pace of all
+ * (NOTES.md), so it takes no part while a faster node can. */
+static void
+update_members (ExoPlan *plan, Blob *blob)
+{
+  guint64 best_link = 0, best_hub = plan->hub_rate;
+
+  if (blob->members_epoch == plan->members_epoch)
+    return;
+  blob->members_epoch = plan->members_epoch;
+  g_array_set_size (blob->members, 0);
+  for (guint s = 0; s < plan->peers->len; s++)
+    {
+      const Peer *peer = g_ptr_array_index (plan->peers, s);
+
+      if (!competes (blob, peer))
+        continue;
+      best_link = MAX (best_link, peer->link_rate);
+      best_hub = MAX (best_hub, peer->hub_rate);
+    }
+  for (guint s = 0; s < plan->peers->len; s++)
+    {
+      const Peer *peer = g_ptr_array_index (plan->peers, s);
+
+      if (competes (blob, peer) && !is_slower (peer->link_rate, best_link, EXO_PLAN_SLOW_LINK) &&
+          !is_slower (peer->hub_rate, best_hub, EXO_PLAN_SLOW_HUB))
+        g_array_append_val (blob->members, peer->hash);
+    }
+  blob->self_in = blob->members->len == 0 ||
+                  (!plan->slow && !is_slower (plan->hub_rate, best_hub, EXO_PLAN_SLOW_HUB));
+}
+
+/* How many members go before this node; stops counting at @limit. */
+static guint
+own_rank (const ExoPlan *plan, const Blob *blob, guint32 unit, guint limit)
+{
+  guint rank = 0;
+
+  for (guint m = 0; m < blob->members->len && rank < limit; m++)
+    if (ranks_before (blob, unit, g_array_index (blob->members, guint64, m), plan->hash))
+      rank++;
+  return rank;
+}
+
+static guint
+runs_in_flight (const ExoPlan *plan, guint n_nodes)
+{
+  if (plan->config.hub_runs > 0)
+    return plan->config.hub_runs;
+  return n_nodes <= 1 ? 4 : n_nodes <= 8 ? 2 : 1;
+}
+
+/* Guided self-scheduling: half of what is free, shared out, so that all links finish together. Below
+ * rate x round trip a run would cost more waiting than fetching, so that is the least but at the end. */
+static guint64
+run_bytes (const ExoPlan *plan, guint n_nodes)
+{
+  guint64 share = plan->hub_free_bytes / n_nodes;
+  guint64 floor_bytes =
+      plan->hub_rtt_us > 0
+          ? (guint64) ((double) plan->hub_rate * (double) plan->hub_rtt_us / G_USEC_PER_SEC)
+          : 0;
+
+  return MIN (MAX (share / 2, MIN (floor_bytes, share)), plan->config.run_bytes_max);
+}
+
+typedef struct
+{
+  Blob *blob;
+  guint32 first, end; /* from the first free piece to the end of its unit */
+  guint rank;
+} Choice;
+
+/* Slow nodes hold back, but not for ever: when nobody has claimed for a while, somebody must. */
+static gboolean
+may_claim (const ExoPlan *plan, const Blob *blob, gint64 now_us)
+{
+  return blob->self_in ||
+         (plan->n_claims == 0 && now_us - plan->lull_since_us >= EXO_PLAN_SLOW_LULL_US);
+}
+
+/* Improves @best by the free units that begin in [start, end) of @blob. */
+static void
+choose_in_blob (const ExoPlan *plan,
+                Blob *blob,
+                guint32 start,
+                guint32 end,
+                guint *units,
+                Choice *best)
+{
+  guint32 i = start;
+
+  while (i<end && * units> 0)
+    {
+      guint32 unit = i / blob->unit_pieces;
+      guint32 unit_end = MIN ((unit + 1) * blob->unit_pieces, blob->n_pieces);
+      guint rank = own_rank (plan, blob, unit, best->rank);
+
+      if (rank < best->rank)
+        *best = (Choice){ blob, i, unit_end, rank };
+      if (rank == 0)
+        return;
+      i = exo_bits_next (blob->hub_free, unit_end, MAX (unit_end, end));
+      --*units;
+    }
+}
+
+/* The best unit in the window: the first of rank 0, else the lowest rank, by position. The window is
+ * bounded by position, not by free pieces, or it would slide past pieces nobody ranks first for. */
+static gboolean
+choose_unit (ExoPlan *plan, gint64 now_us, Choice *out_choice)
+{
+  guint n_nodes = plan->hub_front->members->len + 1;
+  guint runs = MAX (n_nodes * EXO_PLAN_WINDOW_RUNS, EXO_PLAN_WINDOW_MIN);
+  guint64 window = runs * plan->config.run_bytes_max;
+  guint units = runs;
+  Choice best = { NULL, 0, 0, G_MAXUINT };
+
+  for (Blob *blob = plan->hub_front; blob != NULL && window > 0 && units > 0; blob = blob->next)
+    {
+      guint32 start, end;
+
+      if (!blob->use_hub || blob->n_hub_free == 0)
+        continue;
+      update_members (plan, blob);
+      if (!may_claim (plan, blob, now_us))
+        continue;
+      start = exo_bits_next (blob->hub_free, exo_piece_map_front (blob->have), blob->n_pieces);
+      end = (guint32) MIN (blob->n_pieces, start + window / blob->piece_size + 1);
+      choose_in_blob (plan, blob, start, end, &units, &best);
+      if (best.rank == 0)
+        break;
+      window -= MIN (window, (guint64) (end - start) * blob->piece_size);
+    }
+  *out_choice = best;
+  return best.blob != NULL;
+}
+
+gboolean
+exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
+{
+  Choice choice;
+  guint32 n = 0, max;
+  guint64 bytes;
+  guint cost, n_nodes;
+
+  if (!plan->hub || now_us < plan->hub_blocked_us || now_us < plan->hub_backoff_us)
+    return FALSE;
+  exo_plan_advance_fronts (plan);
+  if (plan->hub_front == NULL)
+    return FALSE;
+  update_members (plan, plan->hub_front);
+  n_nodes = plan->hub_front->members->len + 1;
+  if (plan->hub_cost >= runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST ||
+      !choose_unit (plan, now_us, &choice))
+    return FALSE;
+
+  max = (guint32) MAX (1, run_bytes (plan, n_nodes) / choice.blob->piece_size);
+  max = MIN (max, choice.end - choice.first);
+  while (n < max && exo_bit_get (choice.blob->hub_free, choice.first + n))
+    n++;
+  bytes = MIN ((guint64) n * choice.blob->piece_size, choice.blob->size);
+  cost = bytes < EXO_PLAN_TINY_BYTES ? 1 : EXO_PLAN_RUN_COST;
+  if (plan->hub_cost + cost > runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST)
+    return FALSE;
+  exo_plan_begin (plan, choice.blob, NULL, choice.first, n, cost, out_action);
+  return TRUE;
+}
+
+void
+exo_plan_collide (ExoPlan *plan, Peer *peer, Blob *blob, guint32 first, guint32 n)
+{
+  for (guint i = 0; i < plan->fetches->len; i++)
+    {
+      Fetch *fetch = g_ptr_array_index (plan->fetches, i);
+      guint32 start, end;
+
+      if (fetch->blob != blob || fetch->peer_handle != 0 || fetch->cancelled)
+        continue;
+      start = MAX (first, fetch->first);
+      end = MIN (first + n, fetch->first + fetch->n);
+      if (start < end && exo_bits_next (blob->mine, start, end) < end &&
+          ranks_before (blob, fetch->first / blob->unit_pieces, peer->hash, plan->hash))
+        exo_plan_cancel (plan, fetch);
+    }
+}
+
+void
+exo_plan_save_hub (ExoPlan *plan, Blob *blob, guint32 first, guint32 n)
+{
+  for (guint i = 0; i < plan->fetches->len; i++)
+    {
+      Fetch *fetch = g_ptr_array_index (plan->fetches, i);
+      guint32 end = fetch->first + fetch->n, piece = fetch->first;
+
+      if (fetch->blob != blob || fetch->peer_handle != 0 || fetch->cancelled ||
+          fetch->n_left == 0 || first >= end || fetch->first >= first + n)
+        continue;
+      while (piece < end && (!exo_bit_get (blob->mine, piece) || blob->holders[piece] > 0))
+        piece++;
+      if (piece == end)
+        exo_plan_cancel (plan, fetch);
+    }
+}
+
+void
+exo_plan_void_stalled (ExoPlan *plan, gint64 now_us)
+{
+  gint64 next = G_MAXINT64;
+
+  if (now_us < plan->stall_at_us)
+    return;
+  for (guint s = 0; s < plan->peers->len; s++)
+    {
+      Peer *peer = g_ptr_array_index (plan->peers, s);
+
+      if (peer == NULL)
+        continue;
+      for (guint t = peer->takes->len; t-- > 0;)
+        {
+          Take take = g_array_index (peer->takes, Take, t);
+
+          if (now_us - take.progress_us < plan->config.hub_stall_us)
+            next = MIN (next, take.progress_us + plan->config.hub_stall_us);
+          else
+            exo_plan_release (plan, peer, take.blob, take.first, take.n);
+          t = MIN (t, peer->takes->len);
+        }
+    }
+  plan->stall_at_us = next;
+}
+
+gint64
+exo_plan_hub_wake_at (const ExoPlan *plan)
+{
+  gint64 wake = G_MAXINT64, blocked = MAX (plan->hub_blocked_us, plan->hub_backoff_us);
+
+  if (plan->hub && plan->hub_free_bytes > 0)
+    {
+      if (blocked > plan->now_us)
+        wake = blocked;
+      if (plan->hub_front != NULL && !plan->hub_front->self_in && plan->n_claims == 0 &&
+          plan->lull_since_us + EXO_PLAN_SLOW_LULL_US > plan->now_us)
+        wake = MIN (wake, plan->lull_since_us + EXO_PLAN_SLOW_LULL_US);
+    }
+  return MIN (wake, plan->stall_at_us);
+}

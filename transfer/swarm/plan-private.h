@@ -1,0 +1,242 @@
+/* plan-private.h - the state behind a plan, shared by its files only
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *   plan.c          the calls of plan.h: facts in
+ *   plan-state.c    bits, counters and fetches, kept up one piece at a time
+ *   plan-hub.c      what to claim from the Hub, collisions, stalled claims
+ *   plan-receive.c  which piece to ask which peer for
+ *   plan-check.c    exo_plan_check()
+ *
+ * Nothing here scans all pieces for all peers to decide: each piece has counters, and two sets of
+ * bits follow from them, kept up by exo_plan_refresh():
+ *   offer     not held, not in flight, some peer holds it: can be asked for
+ *   hub_free  not held, not in flight, no peer holds, fetches or claims it: can be claimed
+ */
+
+#pragma once
+
+#include "transfer/swarm/plan.h"
+
+G_BEGIN_DECLS
+
+#define EXO_PLAN_TAKES_MAX      256u          /* ranges of one peer followed at a time */
+#define EXO_PLAN_TINY_BYTES     (64u * 1024u) /* below: a quarter of a Hub run */
+#define EXO_PLAN_RUN_COST       4u            /* what a run counts; a tiny one counts 1 */
+#define EXO_PLAN_WINDOW_RUNS    2u            /* for each Hub node */
+#define EXO_PLAN_WINDOW_MIN     8u            /* runs */
+#define EXO_PLAN_UNITS_PER_BLOB 64u           /* at least, if pieces are small enough */
+#define EXO_PLAN_BACKOFF_MIN_US (G_USEC_PER_SEC / 2)
+#define EXO_PLAN_BACKOFF_MAX_US (8 * G_USEC_PER_SEC)
+#define EXO_PLAN_FAILURES_MAX   3u                    /* then its pieces count as nobody's */
+#define EXO_PLAN_DONE_GRACE_US  (G_USEC_PER_SEC / 10) /* from last piece to end of fetch */
+#define EXO_PLAN_SLOW_LULL_US   (5 * G_USEC_PER_SEC)  /* a slow node claims after this */
+#define EXO_PLAN_SLOW_LINK      4u                    /* times slower than the fastest link */
+#define EXO_PLAN_SLOW_HUB       8u                    /* times slower than the fastest at the Hub */
+
+typedef struct Blob Blob;
+typedef struct Peer Peer;
+
+/* What one peer said of one blob. Each (nullable) set of bits is owned and made when needed. */
+typedef struct
+{
+  gboolean wants;
+  guint64 *has;
+  guint64 *fetching; /* from other peers */
+  guint64 *claims;   /* from the Hub */
+  guint64 *avoid;    /* turned out wrong: what it says of these is ignored */
+} Marks;
+
+/* A range a peer is working at. The bits say which of its pieces are still open. */
+typedef struct
+{
+  Blob *blob;
+  guint32 first, n;
+  gboolean hub;       /* a claim; else it fetches from another peer */
+  gint64 progress_us; /* when it began or last finished a piece of it */
+} Take;
+
+struct Peer
+{
+  ExoPlanPeer handle;
+  guint slot; /* in plan->peers and blob->marks */
+  guint64 hash;
+  guint64 link_rate, hub_rate; /* bytes/s, 0 unknown */
+  gboolean hub, shunned;
+  gboolean counted; /* its has bits are in the counters of holders */
+  guint uploads, queued;
+  guint failures; /* in a row */
+  gint64 backoff_until_us;
+  ExoPlanFetch fetch;   /* in flight from it, or 0 */
+  guint64 barren_epoch; /* plan->offer_epoch when it had nothing for us; 0: look */
+  GArray *takes;        /* Take */
+};
+
+struct Blob
+{
+  ExoPlanBlob handle; /* ascending in the order of blobs */
+  Blob *prev, *next;
+  guint64 hash, size;
+  guint32 n_pieces, piece_size;
+  guint32 unit_pieces; /* pieces ranked as one; a run never crosses a unit */
+  gboolean use_hub, use_peers;
+  ExoPieceMap *have;
+  guint16 *holders, *fetchers, *claimers; /* peers, per piece */
+  guint64 *mine, *offer, *hub_free;
+  guint32 n_offer, n_hub_free;
+  GPtrArray *marks; /* (nullable Marks), by slot of the peer */
+  GArray *members;  /* hashes of the other nodes that claim, as of members_epoch */
+  gboolean self_in; /* this node claims, too */
+  guint64 members_epoch;
+};
+
+typedef struct
+{
+  ExoPlanFetch id;
+  ExoPlanBlob blob_handle;
+  ExoPlanPeer peer_handle; /* 0: Hub */
+  Blob *blob;              /* NULL when the blob went */
+  Peer *peer;              /* NULL: Hub, or the peer went */
+  guint32 first, n, n_left;
+  guint cost; /* of a Hub fetch, in EXO_PLAN_RUN_COST */
+  gboolean cancelled;
+  gint64 done_us; /* last piece done, fetch not ended; 0 */
+} Fetch;
+
+struct ExoPlan
+{
+  ExoPlanConfig config;
+  guint64 hash, seed;
+  gint64 now_us; /* latest seen */
+  GHashTable *blobs, *peers_by_handle;
+  GPtrArray *peers;   /* (nullable Peer), by slot */
+  Blob *first, *last; /* in order */
+  Blob *front;        /* no incomplete blob before it; NULL: none at all */
+  Blob *hub_front;    /* no blob with n_hub_free before it; NULL: none at all */
+  GPtrArray *fetches; /* Fetch, in flight */
+  GQueue *cancels;    /* ids of fetches to cancel */
+  guint last_blob, last_peer, last_fetch;
+  guint n_peer_fetches, hub_cost;
+  guint64 offer_epoch, members_epoch; /* from 1 */
+  guint64 hub_free_bytes;             /* of blobs with use_hub, last pieces counted as whole */
+  guint64 n_missing;                  /* pieces not held */
+  guint n_claims;                     /* claims of peers followed */
+  gint64 stall_at_us;                 /* no claim stalls before */
+  guint n_uncounted;                  /* peers whose pieces count as nobody's */
+  gint64 lull_since_us;               /* no claim of a peer since */
+  gboolean hub, slow;
+  gint64 hub_blocked_us, hub_backoff_us, hub_rtt_us;
+  guint hub_failures; /* in a row */
+  guint64 hub_rate;
+  GPtrArray *idle; /* scratch: Peer */
+};
+
+static inline guint32
+exo_bits_words (guint32 n)
+{
+  return n / 64 + (n % 64 != 0);
+}
+
+static inline gboolean
+exo_bit_get (const guint64 *bits, guint32 i)
+{
+  return bits != NULL && (bits[i / 64] >> (i % 64) & 1) != 0;
+}
+
+/* Each returns TRUE if it changed the bit. */
+static inline gboolean
+exo_bit_set (guint64 *bits, guint32 i)
+{
+  guint64 mask = G_GUINT64_CONSTANT (1) << (i % 64);
+
+  if ((bits[i / 64] & mask) != 0)
+    return FALSE;
+  bits[i / 64] |= mask;
+  return TRUE;
+}
+
+static inline gboolean
+exo_bit_clear (guint64 *bits, guint32 i)
+{
+  guint64 mask = G_GUINT64_CONSTANT (1) << (i % 64);
+
+  if (bits == NULL || (bits[i / 64] & mask) == 0)
+    return FALSE;
+  bits[i / 64] &= ~mask;
+  return TRUE;
+}
+
+/* The first set bit in [from, end), or end. @bits: (nullable): none set */
+guint32 exo_bits_next (const guint64 *bits, guint32 from, guint32 end);
+
+static inline guint64
+exo_mix (guint64 x)
+{
+  x ^= x >> 30;
+  x *= G_GUINT64_CONSTANT (0xbf58476d1ce4e5b9);
+  x ^= x >> 27;
+  x *= G_GUINT64_CONSTANT (0x94d049bb133111eb);
+  return x ^ x >> 31;
+}
+
+guint64 exo_plan_hash_text (const char *text);
+
+/* Rendezvous: who of the nodes has the highest value goes first. */
+static inline guint64
+exo_plan_score (const Blob *blob, guint32 unit, guint64 node)
+{
+  return exo_mix (exo_mix (blob->hash + (guint64) unit * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15)) ^
+                  node);
+}
+
+static inline Marks *
+exo_plan_peek_marks (const Blob *blob, const Peer *peer)
+{
+  return peer->slot < blob->marks->len ? g_ptr_array_index (blob->marks, peer->slot) : NULL;
+}
+
+static inline gboolean
+exo_plan_usable (const Peer *peer, gint64 now_us)
+{
+  return !peer->shunned && peer->backoff_until_us <= now_us;
+}
+
+Marks *exo_plan_marks (Blob *blob, Peer *peer);
+void exo_marks_free (Marks *marks);
+
+/* Brings offer and hub_free of a piece up to date. Returns TRUE if it is newly on offer. */
+gboolean exo_plan_refresh (ExoPlan *plan, Blob *blob, guint32 piece);
+/* The same, for changes that may give something to fetch from any peer. */
+void exo_plan_freed (ExoPlan *plan, Blob *blob, guint32 piece);
+void exo_plan_advance_fronts (ExoPlan *plan);
+void exo_plan_set_counted (ExoPlan *plan, Peer *peer, gboolean counted);
+
+void exo_plan_add_take (ExoPlan *plan, Peer *peer, const Take *take);
+gboolean exo_plan_take_is_open (const Take *take, const Marks *marks);
+/* Clears the open pieces of [first, first + n) in what @peer claims and fetches. */
+void exo_plan_release (ExoPlan *plan, Peer *peer, Blob *blob, guint32 first, guint32 n);
+void exo_plan_drop_takes_of (ExoPlan *plan, Peer *peer, const Blob *blob); /* NULL: of all */
+
+Fetch *exo_plan_find_fetch (ExoPlan *plan, ExoPlanFetch id);
+/* The fetch that is to bring this piece, or NULL. */
+Fetch *exo_plan_fetch_covering (ExoPlan *plan, const Blob *blob, guint32 piece);
+void exo_plan_begin (ExoPlan *plan,
+                     Blob *blob,
+                     Peer *peer,
+                     guint32 first,
+                     guint32 n,
+                     guint cost,
+                     ExoPlanAction *out_action);
+void exo_plan_cancel (ExoPlan *plan, Fetch *fetch);
+void exo_plan_end_fetch (ExoPlan *plan, Fetch *fetch); /* frees it */
+
+void exo_plan_collide (ExoPlan *plan, Peer *peer, Blob *blob, guint32 first, guint32 n);
+/* Cancels Hub fetches of @blob of which peers hold all that is left. */
+void exo_plan_save_hub (ExoPlan *plan, Blob *blob, guint32 first, guint32 n);
+void exo_plan_void_stalled (ExoPlan *plan, gint64 now_us);
+gboolean exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action);
+gint64 exo_plan_hub_wake_at (const ExoPlan *plan);
+
+gboolean exo_plan_next_receive (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action);
+
+G_END_DECLS

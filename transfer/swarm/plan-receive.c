@@ -1,0 +1,161 @@
+/* plan-receive.c - which piece this node asks which peer for
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside a window by position, the piece with the fewest copies (held, being fetched, claimed) plus
+ * the load of its best source; ties go by a hash of (node, blob, piece), so that receivers of one
+ * seeder ask for different pieces. With nothing on offer in the window it looks beyond.
+ */
+
+#include "transfer/swarm/plan-private.h"
+
+typedef struct
+{
+  Blob *blob;
+  Peer *peer;
+  guint32 piece;
+  guint64 weight, rank;
+} Pick;
+
+static guint
+load_of (const Peer *peer)
+{
+  return peer->uploads + peer->queued;
+}
+
+/* TRUE if @a is the better source of two: less load, faster link, then by chance. */
+static gboolean
+serves_better (const ExoPlan *plan, const Peer *a, const Peer *b, guint32 piece)
+{
+  if (load_of (a) != load_of (b))
+    return load_of (a) < load_of (b);
+  if (a->link_rate != b->link_rate)
+    return a->link_rate > b->link_rate;
+  return exo_mix (plan->seed ^ a->hash ^ piece) < exo_mix (plan->seed ^ b->hash ^ piece);
+}
+
+static Peer *
+best_source (const ExoPlan *plan, const Blob *blob, guint32 piece)
+{
+  Peer *best = NULL;
+
+  for (guint i = 0; i < plan->idle->len; i++)
+    {
+      Peer *peer = g_ptr_array_index (plan->idle, i);
+      const Marks *marks = exo_plan_peek_marks (blob, peer);
+
+      if (marks != NULL && exo_bit_get (marks->has, piece) &&
+          (best == NULL || serves_better (plan, peer, best, piece)))
+        best = peer;
+    }
+  return best;
+}
+
+static void
+weigh (const ExoPlan *plan, Blob *blob, guint32 piece, Pick *best)
+{
+  Peer *peer = best_source (plan, blob, piece);
+  guint64 weight, rank;
+
+  if (peer == NULL)
+    return;
+  weight = (guint64) blob->holders[piece] + blob->fetchers[piece] + blob->claimers[piece] +
+           load_of (peer);
+  rank = exo_plan_score (blob, piece, plan->hash);
+  if (best->peer == NULL || weight < best->weight || (weight == best->weight && rank > best->rank))
+    *best = (Pick){ blob, peer, piece, weight, rank };
+}
+
+/* Pieces of one word of @blob that are on offer from an idle peer. */
+static guint64
+on_offer (const ExoPlan *plan, const Blob *blob, guint32 word)
+{
+  guint64 held = 0;
+
+  if (blob->offer[word] == 0)
+    return 0;
+  for (guint i = 0; i < plan->idle->len; i++)
+    {
+      const Marks *marks = exo_plan_peek_marks (blob, g_ptr_array_index (plan->idle, i));
+
+      if (marks != NULL && marks->has != NULL)
+        held |= marks->has[word];
+    }
+  return blob->offer[word] & held;
+}
+
+/* Weighs what is on offer from @from on. @window counts down positions, @beyond what is weighed past
+ * it. Returns TRUE when there is no need to look further. */
+static gboolean
+pick_in_blob (const ExoPlan *plan,
+              Blob *blob,
+              guint32 from,
+              guint32 *window,
+              guint32 *beyond,
+              Pick *best)
+{
+  guint32 window_end = MIN (blob->n_pieces, from + MIN (*window, blob->n_pieces - from));
+
+  *window -= window_end - from;
+  for (guint32 word = from / 64; word < exo_bits_words (blob->n_pieces); word++)
+    {
+      guint64 bits;
+
+      if (word * 64 >= window_end && best->peer != NULL && *beyond == plan->config.window_pieces)
+        return TRUE;
+      for (bits = on_offer (plan, blob, word); bits != 0; bits &= bits - 1)
+        {
+          guint32 piece = word * 64 + (guint32) __builtin_ctzll (bits);
+
+          if (piece >= window_end && best->peer != NULL && *beyond == plan->config.window_pieces)
+            return TRUE;
+          weigh (plan, blob, piece, best);
+          if (piece >= window_end && --*beyond == 0)
+            return TRUE;
+        }
+    }
+  return *window == 0 && best->peer != NULL && *beyond == plan->config.window_pieces;
+}
+
+static void
+collect_idle (ExoPlan *plan, gint64 now_us)
+{
+  g_ptr_array_set_size (plan->idle, 0);
+  for (guint s = 0; s < plan->peers->len; s++)
+    {
+      Peer *peer = g_ptr_array_index (plan->peers, s);
+
+      if (peer != NULL && peer->fetch == 0 && peer->counted && exo_plan_usable (peer, now_us) &&
+          peer->barren_epoch != plan->offer_epoch)
+        g_ptr_array_add (plan->idle, peer);
+    }
+}
+
+gboolean
+exo_plan_next_receive (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
+{
+  guint32 window = plan->config.window_pieces, beyond = window;
+  Pick best = { NULL, NULL, 0, 0, 0 };
+
+  if (plan->n_missing == 0 || plan->n_peer_fetches >= plan->config.fetches_max)
+    return FALSE;
+  collect_idle (plan, now_us);
+  if (plan->idle->len == 0)
+    return FALSE;
+  exo_plan_advance_fronts (plan);
+  for (Blob *blob = plan->front; blob != NULL; blob = blob->next)
+    {
+      if (exo_piece_map_is_full (blob->have))
+        continue;
+      if (pick_in_blob (plan, blob, exo_piece_map_front (blob->have), &window, &beyond, &best))
+        break;
+    }
+  if (best.peer == NULL)
+    {
+      for (guint i = 0; i < plan->idle->len; i++)
+        ((Peer *) g_ptr_array_index (plan->idle, i))->barren_epoch = plan->offer_epoch;
+      return FALSE;
+    }
+  exo_plan_begin (plan, best.blob, best.peer, best.piece, 1, 0, out_action);
+  return TRUE;
+}
