@@ -10,11 +10,12 @@
  * within some 5 ms is one line. "b" below is the index of an oid in the subscriber's list.
  *
  *   subscribe  {"v":1,"id":"<32 hex>","name":"host","port":52418,"hub":true,"hub_rate":0,"oids":[["<oid>",size],...]}
- *   hello      {"v":1,"id":..,"name":..,"hub":true,"hub_rate":0,"up":0,"queue":0}
+ *   hello      {"v":1,"id":..,"name":..,"hub":true,"hub_rate":0}
  *   state      {"state":[{"b":0,"wants":true,"have":"<base64 bits>"|"all"|"","claim":[[first,n],..],"fetch":[[first,n],..]},..]}
  *   event      {"have":[[b,first,n],..],"drop":[..],"fetch":[..],"claim":[..],"release":[..],"wants":[[b,true],..],
  *               "hub":true,"hub_rate":0,"load":[uploads,queued]}
- *              applied in this order: release, drop, have, fetch, claim, wants
+ *              applied in this order: state, release, drop, have, fetch, claim, wants; a "have" also
+ *              ends the fetch or claim of its pieces, whoever sends it need not release them
  *   heartbeat  {}   once a second while a stream is open and nothing else was said; silence for
  *              EXO_WIRE_SILENCE_S is death
  */
@@ -25,8 +26,12 @@
 
 G_BEGIN_DECLS
 
-#define EXO_WIRE_VERSION     1
-#define EXO_WIRE_LINE_MAX    (1u << 20)
+#define EXO_WIRE_VERSION       1
+#define EXO_WIRE_LINE_MAX      (1u << 20)
+#define EXO_WIRE_SUBSCRIBE_MAX (4u << 20)  /* bytes; 50,000 oids take some 4 MB */
+#define EXO_WIRE_DIGESTS_MAX   (16u << 20) /* bytes; some 110 a piece: blobs up to 600 GB */
+#define EXO_WIRE_RATE_MAX                                                                          \
+  G_GUINT64_CONSTANT (999999999999999999) /* bytes/s: 18 digits, json-scan.h */
 #define EXO_WIRE_OIDS_MAX    50000u
 #define EXO_WIRE_NAME_MAX    63u
 #define EXO_WIRE_RANGES_MAX  4096u /* in one list of one line */
@@ -104,8 +109,8 @@ typedef enum
 
 ExoWireBuilder *exo_wire_builder_new (void);
 void exo_wire_builder_free (ExoWireBuilder *builder);
-/* Order matters between kinds only as written above; where a release would have to follow a claim of the same pieces in
- * one line the builder says so by returning FALSE: take the line first, then add again. Adjacent ranges are joined. */
+/* Of several events for one piece the last one wins. Adjacent ranges are joined. Returns FALSE, having added nothing, when
+ * the line is full (EXO_WIRE_RANGES_MAX): take the line first, then add again. */
 gboolean exo_wire_builder_add (ExoWireBuilder *builder,
                                ExoWireEvent event,
                                guint32 b,
