@@ -47,9 +47,13 @@ typedef struct
                          ExoDiscoveryState state,
                          const char *detail,
                          gpointer user_data);
+  /* (nullable): exo_discovery_is_settled() has become TRUE; once, after the peers were told. */
+  void (*settled) (ExoDiscovery *discovery, gpointer user_data);
 } ExoDiscoveryCallbacks;
 
-/* @id: this node's; @name: the service name to ask for (host name); callbacks come from the main context. Starts at once. */
+/* The callbacks must not free the discovery. The functions that ask take NULL for a discovery that is switched off.
+ *
+ * @id: this node's; @name: the service name to ask for (host name); callbacks come from the main context. Starts at once. */
 ExoDiscovery *exo_discovery_new (const char *id,
                                  const char *name,
                                  guint16 port,
@@ -63,7 +67,8 @@ const char *exo_discovery_service_name (
 guint exo_discovery_n_peers (ExoDiscovery *discovery);
 /* TRUE once the first browse is exhausted and what it found is resolved: all neighbours present now are known. */
 gboolean exo_discovery_is_settled (ExoDiscovery *discovery);
-/* A peer that died silently: forget it, and ask mDNS again at once, so that it is back as soon as it answers. */
+/* A peer that died silently: forget it, and ask mDNS again at once, so that it is back as soon as it answers. What
+ * avahi-daemon only remembers of it is believed after 2 s, later 4 s, 8 s ... 64 s (discovery/peer-table.h). */
 void exo_discovery_peer_failed (ExoDiscovery *discovery, const char *id);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoDiscovery, exo_discovery_free)
