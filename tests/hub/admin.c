@@ -13,6 +13,8 @@
 
 #include "tests/hub/reply.h"
 
+static const char NOT_FOUND[] = "{\"error\":\"no such action\"}";
+
 struct HubAdmin
 {
   HubServer *server;
@@ -89,10 +91,10 @@ static const struct
 };
 
 static enum MHD_Result
-send_text (struct MHD_Connection *connection, guint status, const char *text)
+send_json (struct MHD_Connection *connection, guint status, const char *text, gsize length)
 {
   struct MHD_Response *response =
-      MHD_create_response_from_buffer (strlen (text), (void *) text, MHD_RESPMEM_MUST_COPY);
+      MHD_create_response_from_buffer (length, (void *) text, MHD_RESPMEM_MUST_COPY);
   enum MHD_Result result;
 
   MHD_add_response_header (response, "Content-Type", "application/json");
@@ -115,13 +117,13 @@ act (HubAdmin *self,
         g_autofree char *text = ACTIONS[i].action (self->server, body, &error);
 
         if (text != NULL)
-          return send_text (connection, 200, text);
+          return send_json (connection, 200, text, strlen (text));
         {
           g_autoptr (HubReply) reply = hub_reply_new_error (400, NULL, error->message);
-          return send_text (connection, 400, g_bytes_get_data (reply->bytes, NULL));
+          return send_json (connection, 400, g_bytes_get_data (reply->bytes, NULL), reply->length);
         }
       }
-  return send_text (connection, 404, "{\"error\":\"no such action\"}");
+  return send_json (connection, 404, NOT_FOUND, strlen (NOT_FOUND));
 }
 
 static enum MHD_Result

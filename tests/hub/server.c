@@ -32,6 +32,7 @@ typedef struct
 {
   HubServer *server;
   struct MHD_Daemon *daemon;
+  guint16 number;
   gboolean is_cdn;
 } Port;
 
@@ -73,7 +74,7 @@ on_pause_over (gpointer user_data)
 {
   gpointer *pair = user_data;
   HubServer *self = pair[0];
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   if (g_hash_table_remove (self->paused, pair[1]))
     MHD_resume_connection (pair[1]);
@@ -83,7 +84,7 @@ on_pause_over (gpointer user_data)
 void
 hub_server_pause (HubServer *self, struct MHD_Connection *connection, double seconds)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   gpointer *pair;
   guint source;
 
@@ -107,7 +108,7 @@ hub_server_is_stopping (HubServer *self)
 static void
 resume_all (HubServer *self)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   GHashTableIter iter;
   gpointer connection, source;
 
@@ -124,7 +125,7 @@ resume_all (HubServer *self)
 static gboolean
 count_quota (HubServer *self, Bucket bucket, char **out_limit, char **out_policy)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   const HubConfig *config = self->config;
   gint64 quota = config->quota > 0 ? config->quota : SHOWN_QUOTA;
   gint64 now = g_get_monotonic_time ();
@@ -389,7 +390,7 @@ on_connection (void *user_data,
   Port *port = user_data;
   HubServer *self = port->server;
   int fd = hub_connection_fd (connection), unsent = UNSENT_MAX_BYTES;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   if (code == MHD_CONNECTION_NOTIFY_CLOSED)
     {
@@ -423,7 +424,9 @@ start_port (HubServer *self, Port *port, gint number, gboolean is_cdn, GError **
         MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_URI_LOG_CALLBACK, on_uri, port,
         MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, port, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         port, MHD_OPTION_NOTIFY_CONNECTION, on_connection, port, MHD_OPTION_END);
-  if (port->daemon == NULL)
+  if (port->daemon != NULL)
+    port->number = MHD_get_daemon_info (port->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+  else
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "cannot listen on %s:%d",
                  self->config->listen, number);
   return port->daemon != NULL;
@@ -448,6 +451,7 @@ hub_server_new (const HubConfig *config, GError **error)
 
   g_mutex_init (&self->lock);
   self->config = config;
+  self->is_down = 1; /* until both ports are known: answers on one name the other */
   self->stats = hub_stats_new ();
   self->faults = hub_faults_new ();
   self->secret = make_secret ();
@@ -464,6 +468,7 @@ hub_server_new (const HubConfig *config, GError **error)
   if (!start_port (self, &self->hub, config->port, FALSE, error) ||
       !start_port (self, &self->cdn, config->cdn_port, TRUE, error))
     return NULL;
+  hub_server_set_down (self, FALSE);
   return g_steal_pointer (&self);
 }
 
@@ -488,22 +493,16 @@ hub_server_free (HubServer *self)
   g_free (self);
 }
 
-static guint16
-port_of (const Port *port)
-{
-  return MHD_get_daemon_info (port->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-}
-
 guint16
 hub_server_port (HubServer *self)
 {
-  return port_of (&self->hub);
+  return self->hub.number;
 }
 
 guint16
 hub_server_cdn_port (HubServer *self)
 {
-  return port_of (&self->cdn);
+  return self->cdn.number;
 }
 
 HubStats *
@@ -540,7 +539,7 @@ hub_server_reload (HubServer *self, GError **error)
 void
 hub_server_set_down (HubServer *self, gboolean down)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   GHashTableIter iter;
   gpointer fd;
 
