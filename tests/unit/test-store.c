@@ -564,6 +564,379 @@ a_planted_link_leads_nothing_outside (void)
   lab_close (&lab);
 }
 
+/* Complete blobs ------------------------------------------------------------------------------ */
+
+static gboolean
+adopt (Lab *lab, const char *id, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  exo_store_adopt_async (lab->store, EXO_REPO_MODEL, id, lab->oid, SIZE, NULL, on_result, lab);
+  result = wait_for (lab);
+  return exo_store_adopt_finish (lab->store, result, error);
+}
+
+static gboolean
+find (Lab *lab, gboolean *out_open)
+{
+  g_auto (ExoStoredBlob) blob = { 0 };
+
+  if (!exo_store_find (lab->store, lab->oid, &blob))
+    return FALSE;
+  CU_ASSERT_EQUAL (blob.size, SIZE);
+  *out_open = blob.open;
+  return TRUE;
+}
+
+static void
+a_held_blob_is_linked_not_fetched (void)
+{
+  Lab lab;
+  g_autofree char *here = NULL, *there = NULL;
+  g_autoptr (GError) error = NULL;
+  struct stat st, other;
+
+  lab_open (&lab);
+  CU_ASSERT_FALSE (adopt (&lab, ID, &error));
+  CU_ASSERT_PTR_NULL (error);
+  fetch_blob (&lab);
+  CU_ASSERT_TRUE (adopt (&lab, ID, NULL));
+  CU_ASSERT_TRUE (adopt (&lab, "else/where", NULL));
+  here = blob_path (&lab, "");
+  there = g_strdup_printf ("%s/models--else--where/blobs/%s", lab.hub, lab.oid);
+  CU_ASSERT_EQUAL (stat (here, &st) | stat (there, &other), 0);
+  CU_ASSERT_EQUAL (st.st_ino, other.st_ino);
+  CU_ASSERT_EQUAL (exo_store_cache_bytes (lab.store), SIZE);
+  lab_close (&lab);
+}
+
+static void
+a_damaged_blob_of_another_tool_is_set_aside (void)
+{
+  Lab lab;
+  g_autofree char *path = NULL, *damaged = NULL;
+  gboolean open;
+
+  lab_open (&lab);
+  path = blob_path (&lab, "");
+  damaged = blob_path (&lab, ".exo-damaged");
+  CU_ASSERT_TRUE (exo_store_make_parents (path, NULL));
+  /* What another tool completed rightly is taken as it is */
+  CU_ASSERT_TRUE (g_file_set_contents (path, (char *) lab.bytes, SIZE, NULL));
+  CU_ASSERT_FALSE (find (&lab, &open));
+  CU_ASSERT_TRUE (adopt (&lab, ID, NULL));
+  CU_ASSERT_TRUE (find (&lab, &open));
+  lab.bytes[SIZE - 1] ^= 1;
+  CU_ASSERT_TRUE (g_file_set_contents (path, (char *) lab.bytes, SIZE, NULL));
+  CU_ASSERT_FALSE (find (&lab, &open));
+  CU_ASSERT_FALSE (adopt (&lab, ID, NULL));
+  CU_ASSERT_TRUE (g_file_test (damaged, G_FILE_TEST_EXISTS));
+  CU_ASSERT_FALSE (g_file_test (path, G_FILE_TEST_EXISTS));
+  lab_close (&lab);
+}
+
+static void
+only_open_repos_make_a_blob_open (void)
+{
+  Lab lab;
+  g_autoptr (ExoManifest) closed = NULL;
+  g_autoptr (GPtrArray) unknown = NULL;
+  gboolean open = TRUE;
+
+  lab_open (&lab);
+  fetch_blob (&lab);
+  CU_ASSERT_TRUE (find (&lab, &open));
+  CU_ASSERT_FALSE (open);
+  unknown = exo_store_unknown_repos (lab.store);
+  CU_ASSERT_EQUAL_FATAL (unknown->len, 2);
+  CU_ASSERT_STRING_EQUAL (unknown->pdata[0], "model");
+  CU_ASSERT_STRING_EQUAL (unknown->pdata[1], ID);
+  exo_store_set_repo_open (lab.store, EXO_REPO_MODEL, ID, TRUE);
+  CU_ASSERT_TRUE (find (&lab, &open) && open);
+  closed = manifest_of (&lab, COMMIT, FALSE, NULL);
+  exo_store_note_manifest (lab.store, closed);
+  CU_ASSERT_TRUE (find (&lab, &open) && !open);
+  lab_close (&lab);
+}
+
+static void
+digests_are_those_of_the_pieces (void)
+{
+  Lab lab;
+  const guint32 pieces[] = { 3, 0, 4 };
+  g_autofree char *path = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GBytes) digests = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 expected[EXO_HASH_SHA256_BYTES];
+  int fd;
+
+  lab_open (&lab);
+  fetch_blob (&lab);
+  path = blob_path (&lab, "");
+  fd = open (path, O_RDONLY);
+  exo_store_digests_async (lab.store, fd, SIZE, pieces, 2, NULL, on_result, &lab);
+  result = wait_for (&lab);
+  digests = exo_store_digests_finish (lab.store, result, NULL);
+  CU_ASSERT_EQUAL_FATAL (g_bytes_get_size (digests), 64);
+  exo_hash_digest (fd, 3 * EXO_PIECE_SIZE_MIN, 1000, NULL, expected, NULL);
+  CU_ASSERT_EQUAL (memcmp (g_bytes_get_data (digests, NULL), expected, sizeof expected), 0);
+  g_clear_object (&result);
+  exo_store_digests_async (lab.store, fd, SIZE, pieces, 3, NULL, on_result, &lab);
+  result = wait_for (&lab);
+  CU_ASSERT_PTR_NULL (exo_store_digests_finish (lab.store, result, &error));
+  CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID));
+  close (fd);
+  lab_close (&lab);
+}
+
+static void
+on_found (ExoStore *store, const char *oid, gpointer user_data)
+{
+  g_string_append (user_data, oid);
+}
+
+static void
+a_scan_finds_what_others_downloaded (void)
+{
+  Lab lab;
+  g_autoptr (GString) found = g_string_new (NULL);
+  g_autofree char *path = NULL, *wrong = NULL;
+  gboolean open;
+
+  lab_open (&lab);
+  path = blob_path (&lab, "");
+  wrong = in_hub (&lab, "blobs/e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+  CU_ASSERT_TRUE (exo_store_make_parents (path, NULL));
+  CU_ASSERT_TRUE (g_file_set_contents (path, (char *) lab.bytes, SIZE, NULL));
+  CU_ASSERT_TRUE (g_file_set_contents (wrong, "not empty", -1, NULL));
+  exo_store_scan (lab.store, on_found, found);
+  while (found->len == 0)
+    g_main_context_iteration (NULL, TRUE);
+  CU_ASSERT_STRING_EQUAL (found->str, lab.oid);
+  CU_ASSERT_TRUE (find (&lab, &open));
+  lab_close (&lab);
+}
+
+/* Listing, removing, verifying ---------------------------------------------------------------- */
+
+static GPtrArray *
+models (Lab *lab)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  exo_store_models_async (lab->store, NULL, on_result, lab);
+  result = wait_for (lab);
+  return exo_store_models_finish (lab->store, result, NULL);
+}
+
+static void
+caches_of_other_tools_are_listed (void)
+{
+  Lab lab;
+  g_autoptr (GPtrArray) list = NULL;
+  g_autofree char *plain = NULL, *dangling = NULL, *ref = NULL, *no_exist = NULL;
+  ExoStoredModel *model;
+
+  lab_open (&lab);
+  publish_main (&lab);
+  plain = in_hub (&lab, "snapshots/" OTHER "/config.json");
+  dangling = in_hub (&lab, "snapshots/" OTHER "/gone");
+  ref = in_hub (&lab, "refs/refs/pr/1");
+  no_exist = in_hub (&lab, ".no_exist/" OTHER "/x");
+  CU_ASSERT_TRUE (exo_store_make_parents (plain, NULL) && exo_store_make_parents (ref, NULL) &&
+                  exo_store_make_parents (no_exist, NULL));
+  CU_ASSERT_TRUE (g_file_set_contents (plain, "{}", 2, NULL));
+  CU_ASSERT_EQUAL (symlink ("../../blobs/nothing", dangling), 0);
+  CU_ASSERT_TRUE (g_file_set_contents (ref, OTHER "\n", -1, NULL));
+  CU_ASSERT_TRUE (g_file_set_contents (no_exist, "", 0, NULL));
+  list = models (&lab);
+  CU_ASSERT_EQUAL_FATAL (list->len, 2);
+  model = list->pdata[0];
+  CU_ASSERT_STRING_EQUAL (model->commit, COMMIT);
+  CU_ASSERT_STRING_EQUAL (model->refs, "main");
+  CU_ASSERT_EQUAL (model->n_files, 3);
+  CU_ASSERT_EQUAL (model->bytes, 2 * SIZE);
+  CU_ASSERT_FALSE (model->partial);
+  model = list->pdata[1];
+  CU_ASSERT_STRING_EQUAL (model->refs, "refs/pr/1");
+  CU_ASSERT_EQUAL (model->n_files, 1);
+  CU_ASSERT_EQUAL (model->bytes, 2);
+  g_clear_pointer (&list, g_ptr_array_unref);
+  g_free (plain);
+  plain = in_hub (&lab, "snapshots/" COMMIT "/model.bin");
+  g_unlink (plain);
+  list = models (&lab);
+  CU_ASSERT_TRUE (((ExoStoredModel *) list->pdata[0])->partial);
+  lab_close (&lab);
+}
+
+static gboolean
+remove_model (Lab *lab, const char *commit, guint64 *out_freed, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  exo_store_remove_async (lab->store, EXO_REPO_MODEL, ID, commit, NULL, on_result, lab);
+  result = wait_for (lab);
+  return exo_store_remove_finish (lab->store, result, out_freed, error);
+}
+
+static void
+removing_a_revision_keeps_what_another_uses (void)
+{
+  Lab lab;
+  g_autoptr (ExoManifest) manifest = NULL;
+  g_autofree char *outside = NULL, *link = NULL, *blob = NULL;
+  g_autoptr (GError) error = NULL;
+  guint64 freed = 1;
+  gboolean open;
+
+  lab_open (&lab);
+  publish_main (&lab);
+  manifest = manifest_of (&lab, OTHER, TRUE, NULL);
+  CU_ASSERT_TRUE (publish (&lab, manifest, "dev", NULL));
+  /* A link out of the cache: what it names stays */
+  outside = g_build_filename (lab.state, "precious", NULL);
+  link = in_hub (&lab, "snapshots/" COMMIT "/way-out");
+  CU_ASSERT_TRUE (g_file_set_contents (outside, "x", 1, NULL));
+  CU_ASSERT_EQUAL (symlink (lab.state, link), 0);
+  blob = blob_path (&lab, "");
+  CU_ASSERT_TRUE (remove_model (&lab, COMMIT, &freed, NULL));
+  CU_ASSERT_TRUE (freed > 0 && freed < SIZE);
+  CU_ASSERT_FALSE (exists (&lab, "snapshots/" COMMIT) || exists (&lab, "refs/main") ||
+                   exists (&lab, "trees/" COMMIT ".json"));
+  CU_ASSERT_FALSE (exists (&lab, "blobs/e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"));
+  CU_ASSERT_TRUE (exists (&lab, "snapshots/" OTHER "/model.bin") && exists (&lab, "refs/dev"));
+  CU_ASSERT_TRUE (g_file_test (blob, G_FILE_TEST_EXISTS));
+  CU_ASSERT_FALSE (remove_model (&lab, COMMIT, NULL, &error));
+  CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND));
+  CU_ASSERT_TRUE (remove_model (&lab, NULL, &freed, NULL));
+  CU_ASSERT_TRUE (freed >= SIZE);
+  CU_ASSERT_FALSE (exists (&lab, ""));
+  CU_ASSERT_FALSE (find (&lab, &open));
+  CU_ASSERT_TRUE (g_file_test (outside, G_FILE_TEST_EXISTS));
+  lab_close (&lab);
+}
+
+static void
+what_is_being_fetched_is_not_removed (void)
+{
+  Lab lab;
+  ExoPartial *partial;
+  g_autoptr (GError) error = NULL;
+
+  lab_open (&lab);
+  partial = open_partial (&lab, NULL);
+  CU_ASSERT_FALSE (remove_model (&lab, NULL, NULL, &error));
+  CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY));
+  exo_partial_close (partial);
+  lab_close (&lab);
+}
+
+static GPtrArray *
+verify (Lab *lab, guint *out_n_checked)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  exo_store_verify_async (lab->store, EXO_REPO_MODEL, ID, COMMIT, NULL, on_result, lab);
+  result = wait_for (lab);
+  return exo_store_verify_finish (lab->store, result, out_n_checked, NULL);
+}
+
+static void
+verifying_finds_a_changed_byte (void)
+{
+  Lab lab;
+  g_autoptr (GPtrArray) wrong = NULL;
+  g_autofree char *blob = NULL, *damaged = NULL;
+  guint n = 0;
+  int fd;
+
+  lab_open (&lab);
+  publish_main (&lab);
+  wrong = verify (&lab, &n);
+  CU_ASSERT_PTR_NOT_NULL_FATAL (wrong);
+  CU_ASSERT_EQUAL (wrong->len, 0);
+  CU_ASSERT_EQUAL (n, 3);
+  g_clear_pointer (&wrong, g_ptr_array_unref);
+  blob = blob_path (&lab, "");
+  damaged = blob_path (&lab, ".exo-damaged");
+  fd = open (blob, O_WRONLY);
+  CU_ASSERT_EQUAL (pwrite (fd, "!", 1, SIZE / 2), 1);
+  close (fd);
+  wrong = verify (&lab, &n);
+  CU_ASSERT_PTR_NOT_NULL_FATAL (wrong);
+  CU_ASSERT_EQUAL_FATAL (wrong->len, 2);
+  CU_ASSERT_STRING_EQUAL (wrong->pdata[0], "model.bin");
+  CU_ASSERT_FALSE (exists (&lab, "snapshots/" COMMIT "/model.bin"));
+  CU_ASSERT_TRUE (exists (&lab, "snapshots/" COMMIT "/empty"));
+  CU_ASSERT_TRUE (g_file_test (damaged, G_FILE_TEST_EXISTS));
+  lab_close (&lab);
+}
+
+/* The index ----------------------------------------------------------------------------------- */
+
+static void
+what_must_survive_a_restart_does (void)
+{
+  Lab lab;
+  g_autoptr (GPtrArray) transfers = NULL;
+  ExoManifest *manifest;
+  gboolean open;
+
+  lab_open (&lab);
+  publish_main (&lab);
+  exo_store_save_transfer (lab.store, 2, "two");
+  exo_store_save_transfer (lab.store, 1, "one");
+  exo_store_save_transfer (lab.store, 3, "three");
+  exo_store_forget_transfer (lab.store, 3);
+  exo_store_set_counter (lab.store, "served", G_GUINT64_CONSTANT (1) << 40);
+  exo_store_free (lab.store);
+  open_store (&lab);
+  transfers = exo_store_load_transfers (lab.store);
+  CU_ASSERT_EQUAL_FATAL (transfers->len, 2);
+  CU_ASSERT_STRING_EQUAL (transfers->pdata[0], "one");
+  CU_ASSERT_EQUAL (exo_store_get_counter (lab.store, "served"), G_GUINT64_CONSTANT (1) << 40);
+  CU_ASSERT_EQUAL (exo_store_get_counter (lab.store, "never"), 0);
+  CU_ASSERT_TRUE (find (&lab, &open) && open);
+  manifest = exo_store_peek_manifest (lab.store, EXO_REPO_MODEL, ID, COMMIT);
+  CU_ASSERT_PTR_NOT_NULL_FATAL (manifest);
+  CU_ASSERT_EQUAL (exo_manifest_n_files (manifest), 3);
+  CU_ASSERT_PTR_NULL (exo_store_peek_manifest (lab.store, EXO_REPO_MODEL, ID, OTHER));
+  lab_close (&lab);
+}
+
+static void
+a_damaged_index_is_made_anew (void)
+{
+  Lab lab;
+  g_autofree char *path = NULL, *damaged = NULL;
+
+  lab_open (&lab);
+  exo_store_set_counter (lab.store, "n", 1);
+  exo_store_free (lab.store);
+  path = g_build_filename (lab.state, "index.sqlite", NULL);
+  damaged = g_strconcat (path, ".damaged", NULL);
+  CU_ASSERT_TRUE (
+      g_file_set_contents (path, "this is no data base, whatever it is called", -1, NULL));
+  open_store (&lab);
+  CU_ASSERT_EQUAL (exo_store_get_counter (lab.store, "n"), 0);
+  CU_ASSERT_TRUE (g_file_test (damaged, G_FILE_TEST_EXISTS));
+  lab_close (&lab);
+}
+
+static void
+two_stores_never_share_an_index (void)
+{
+  Lab lab;
+  g_autoptr (GError) error = NULL;
+
+  lab_open (&lab);
+  CU_ASSERT_PTR_NULL (exo_store_new (lab.hub, lab.state, &error));
+  CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DISK));
+  lab_close (&lab);
+}
+
 EXO_SUITE ("store",
            TEST (a_dropped_partial_comes_back_with_its_pieces),
            TEST (another_boot_counts_only_checkpointed_pieces),
@@ -575,4 +948,16 @@ EXO_SUITE ("store",
            TEST (a_published_tree_is_that_of_the_python_client),
            TEST (a_listing_says_how_git_names_each_file),
            TEST (nothing_appears_without_its_blob),
-           TEST (a_planted_link_leads_nothing_outside))
+           TEST (a_planted_link_leads_nothing_outside),
+           TEST (a_held_blob_is_linked_not_fetched),
+           TEST (a_damaged_blob_of_another_tool_is_set_aside),
+           TEST (only_open_repos_make_a_blob_open),
+           TEST (digests_are_those_of_the_pieces),
+           TEST (a_scan_finds_what_others_downloaded),
+           TEST (caches_of_other_tools_are_listed),
+           TEST (removing_a_revision_keeps_what_another_uses),
+           TEST (what_is_being_fetched_is_not_removed),
+           TEST (verifying_finds_a_changed_byte),
+           TEST (what_must_survive_a_restart_does),
+           TEST (a_damaged_index_is_made_anew),
+           TEST (two_stores_never_share_an_index))

@@ -325,7 +325,7 @@ exo_index_add_blob (ExoIndex *index,
                     const struct stat *st,
                     gboolean good)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_BLOB_ADD, "ssiiiii", oid, path, (gint64) st->st_dev,
                     (gint64) st->st_ino, (gint64) st->st_size, mtime_ns (st), (gint64) good));
@@ -334,7 +334,7 @@ exo_index_add_blob (ExoIndex *index,
 void
 exo_index_forget_path (ExoIndex *index, const char *path)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_BLOB_FORGET, "s", path));
 }
@@ -346,7 +346,7 @@ exo_index_knows (ExoIndex *index,
                  const struct stat *st,
                  gboolean *out_good)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
   gint64 good = number (index,
                         bind (index, Q_BLOB_KNOWS, "ssiiii", oid, path, (gint64) st->st_dev,
                               (gint64) st->st_ino, (gint64) st->st_size, mtime_ns (st)),
@@ -361,7 +361,7 @@ exo_index_knows (ExoIndex *index,
 GPtrArray *
 exo_index_paths (ExoIndex *index, const char *oid)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   return collect (index, bind (index, Q_BLOB_PATHS, "s", oid));
 }
@@ -369,7 +369,7 @@ exo_index_paths (ExoIndex *index, const char *oid)
 guint64
 exo_index_bytes (ExoIndex *index)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   return (guint64) number (index, bind (index, Q_BLOB_BYTES, ""), 0);
 }
@@ -379,7 +379,7 @@ exo_index_bytes (ExoIndex *index)
 void
 exo_index_set_repo_open (ExoIndex *index, ExoRepoType type, const char *id, gboolean open)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_REPO_MAKE, "is", (gint64) type, id));
   run (index, bind (index, Q_REPO_SET_OPEN, "isi", (gint64) type, id, (gint64) (open != FALSE)));
@@ -388,7 +388,7 @@ exo_index_set_repo_open (ExoIndex *index, ExoRepoType type, const char *id, gboo
 int
 exo_index_repo_open (ExoIndex *index, ExoRepoType type, const char *id)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   return (int) number (index, bind (index, Q_REPO_OPEN, "is", (gint64) type, id), -1);
 }
@@ -396,7 +396,7 @@ exo_index_repo_open (ExoIndex *index, ExoRepoType type, const char *id)
 void
 exo_index_add_member (ExoIndex *index, ExoRepoType type, const char *id, const char *oid)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_REPO_MAKE, "is", (gint64) type, id));
   run (index, bind (index, Q_MEMBER_ADD, "iss", (gint64) type, id, oid));
@@ -405,7 +405,7 @@ exo_index_add_member (ExoIndex *index, ExoRepoType type, const char *id, const c
 gboolean
 exo_index_blob_is_open (ExoIndex *index, const char *oid)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   return number (index, bind (index, Q_BLOB_OPEN, "s", oid), 0) != 0;
 }
@@ -415,7 +415,7 @@ exo_index_blob_is_open (ExoIndex *index, const char *oid)
 void
 exo_index_note_manifest (ExoIndex *index, ExoManifest *manifest)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
   g_autofree char *json = exo_manifest_to_json (manifest);
   gint64 type = exo_manifest_type (manifest);
   const char *id = exo_manifest_id (manifest), *commit = exo_manifest_commit (manifest);
@@ -441,7 +441,7 @@ exo_index_note_manifest (ExoIndex *index, ExoManifest *manifest)
 char *
 exo_index_manifest (ExoIndex *index, ExoRepoType type, const char *id, const char *commit)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
   sqlite3_stmt *get = bind (index, Q_MANIFEST_GET, "iss", (gint64) type, id, commit);
   char *json = step (index, get) ? g_strdup ((const char *) sqlite3_column_text (get, 0)) : NULL;
 
@@ -452,7 +452,7 @@ exo_index_manifest (ExoIndex *index, ExoRepoType type, const char *id, const cha
 void
 exo_index_forget_manifest (ExoIndex *index, ExoRepoType type, const char *id, const char *commit)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_MANIFEST_FORGET, "iss", (gint64) type, id, commit));
 }
@@ -462,7 +462,7 @@ exo_index_forget_manifest (ExoIndex *index, ExoRepoType type, const char *id, co
 void
 exo_index_save_transfer (ExoIndex *index, guint id, const char *json)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_TRANSFER_SAVE, "is", (gint64) id, json));
 }
@@ -470,7 +470,7 @@ exo_index_save_transfer (ExoIndex *index, guint id, const char *json)
 void
 exo_index_forget_transfer (ExoIndex *index, guint id)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_TRANSFER_FORGET, "i", (gint64) id));
 }
@@ -478,7 +478,7 @@ exo_index_forget_transfer (ExoIndex *index, guint id)
 GPtrArray *
 exo_index_transfers (ExoIndex *index)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   return collect (index, bind (index, Q_TRANSFERS, ""));
 }
@@ -486,7 +486,7 @@ exo_index_transfers (ExoIndex *index)
 guint64
 exo_index_counter (ExoIndex *index, const char *name)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   return (guint64) number (index, bind (index, Q_COUNTER_GET, "s", name), 0);
 }
@@ -494,7 +494,7 @@ exo_index_counter (ExoIndex *index, const char *name)
 void
 exo_index_set_counter (ExoIndex *index, const char *name, guint64 value)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_COUNTER_SET, "si", name, (gint64) value));
 }
