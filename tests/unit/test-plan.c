@@ -182,22 +182,54 @@ with_one_other_two_runs_are_in_flight (void)
 }
 
 static void
-a_run_is_at_most_the_configured_bytes_and_stays_in_its_unit (void)
+first_runs_are_staggered_and_stay_in_their_unit (void)
 {
+  static const struct
+  {
+    guint32 first, n;
+  } rows[] = { { 0, 4 }, { 4, 8 }, { 12, 4 }, { 16, 16 } }; /* a unit is 16 pieces, 4 MiB */
   g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
   ExoPlanAction action;
-  guint n = 0;
 
   exo_plan_add_blob (plan, "oid", 400 * MIB, NULL, TRUE, TRUE);
   exo_plan_set_hub (plan, TRUE, 0, 0, 0);
-  while (exo_plan_next (plan, 0, &action))
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
+      CU_ASSERT_TRUE_FATAL (exo_plan_next (plan, 0, &action));
       CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
-      CU_ASSERT_EQUAL (action.first, n * 16);
-      CU_ASSERT_EQUAL (action.n, 16);
-      n++;
+      CU_ASSERT_EQUAL (action.first, rows[i].first);
+      CU_ASSERT_EQUAL (action.n, rows[i].n);
     }
-  CU_ASSERT_EQUAL (n, 4);
+  CU_ASSERT_FALSE (exo_plan_next (plan, 0, &action));
+}
+
+static void
+a_run_is_at_most_the_configured_bytes_or_two_pieces (void)
+{
+  static const struct
+  {
+    guint64 size;
+    guint32 n;
+  } rows[] = { { 2048 * MIB, 2 }, { 16384 * MIB, 2 }, { 2047 * MIB, 4 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      ExoPlanConfig config = EXO_PLAN_CONFIG_DEFAULT;
+      g_autoptr (ExoPlan) plan = NULL;
+      ExoPlanAction action = { 0 };
+      ExoPlanBlob blob;
+      ExoPlanPeer peer;
+
+      config.hub_runs = 1;
+      plan = exo_plan_new (ids[0], 1, &config);
+      blob = exo_plan_add_blob (plan, "oid", rows[i].size, NULL, TRUE, TRUE);
+      peer = exo_plan_add_peer (plan, ids[1], 0);
+      exo_plan_peer_hub (plan, peer, TRUE, 0);
+      exo_plan_peer_wants (plan, peer, blob, TRUE);
+      exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+      CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
+      CU_ASSERT_EQUAL (action.n, rows[i].n);
+    }
 }
 
 static void
@@ -213,9 +245,12 @@ runs_shrink_towards_the_end_but_not_below_rate_times_round_trip (void)
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
       g_autoptr (ExoPieceMap) have = exo_piece_map_new (400 * MIB);
-      g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+      ExoPlanConfig config = EXO_PLAN_CONFIG_DEFAULT;
+      g_autoptr (ExoPlan) plan = NULL;
       ExoPlanAction action = { 0 };
 
+      config.hub_runs = 1;
+      plan = exo_plan_new (ids[0], 1, &config);
       exo_piece_map_fill (have);
       for (guint32 piece = 32; piece < 40; piece++)
         exo_piece_map_drop (have, piece);
@@ -658,15 +693,37 @@ the_receive_window_is_soft (void)
 {
   g_auto (Rig) rig = { 0 };
   ExoPlanConfig config = EXO_PLAN_CONFIG_DEFAULT;
+  ExoPlanAction action;
 
   config.window_pieces = 4;
   rig_init (&rig, "#...........", 3, &config);
-  rig_says (&rig, 1, "..##........");
+  rig_says (&rig, 1, "..##.....#..");
   rig_says (&rig, 2, "..##.....#..");
-  CU_ASSERT_EQUAL (count (rig_run (&rig) + 2, '.'), 8);
-  CU_ASSERT_EQUAL (rig.draw[9], '.'); /* rarer, but past the window */
-  rig_says (&rig, 3, "..........#.");
-  CU_ASSERT_EQUAL (rig_run (&rig)[10], '3'); /* nothing nearer */
+  rig_says (&rig, 3, "..##........");
+  for (guint i = 0; i < 2; i++) /* piece 9 is rarer, but past the window */
+    {
+      CU_ASSERT_TRUE (exo_plan_next (rig.plan, 0, &action));
+      CU_ASSERT_TRUE (action.first == 2 || action.first == 3);
+      exo_plan_peer_load (rig.plan, rig.peers[1], 9, 0);
+    }
+  CU_ASSERT_TRUE (exo_plan_next (rig.plan, 0, &action));
+  CU_ASSERT_EQUAL (action.first, 9); /* nothing nearer */
+  exo_plan_check (rig.plan);
+}
+
+static void
+who_holds_what_nobody_else_has_is_asked_for_nothing_else (void)
+{
+  g_auto (Rig) rig = { 0 };
+  ExoPlanConfig config = EXO_PLAN_CONFIG_DEFAULT;
+
+  config.window_pieces = 1;
+  rig_init (&rig, "........", 3, &config);
+  rig_says (&rig, 1, "########");
+  rig_says (&rig, 2, "#####.f.");
+  CU_ASSERT_EQUAL (rig_run (&rig)[5], '1');
+  CU_ASSERT_EQUAL (count (rig.draw, '1'), 1);
+  CU_ASSERT_EQUAL (count (rig.draw, '2'), 1);
 }
 
 static void
@@ -1206,7 +1263,8 @@ every_piece_comes_from_the_hub_exactly_once (void)
 EXO_SUITE ("plan",
            TEST (alone_it_takes_four_runs_from_the_front),
            TEST (with_one_other_two_runs_are_in_flight),
-           TEST (a_run_is_at_most_the_configured_bytes_and_stays_in_its_unit),
+           TEST (first_runs_are_staggered_and_stay_in_their_unit),
+           TEST (a_run_is_at_most_the_configured_bytes_or_two_pieces),
            TEST (runs_shrink_towards_the_end_but_not_below_rate_times_round_trip),
            TEST (tiny_blobs_count_as_a_quarter_of_a_run),
            TEST (what_a_peer_has_claims_or_fetches_is_not_taken_from_the_hub),
@@ -1230,6 +1288,7 @@ EXO_SUITE ("plan",
            TEST (receivers_of_one_seeder_ask_for_different_pieces),
            TEST (the_least_loaded_holder_is_asked_then_the_fastest),
            TEST (the_receive_window_is_soft),
+           TEST (who_holds_what_nobody_else_has_is_asked_for_nothing_else),
            TEST (blobs_are_received_in_order),
            TEST (a_peer_that_failed_is_left_alone_for_a_while),
            TEST (what_only_a_failing_peer_has_comes_from_the_hub_in_the_end),

@@ -41,6 +41,7 @@ check_piece (const ExoPlan *plan, const Blob *blob, guint32 piece)
   g_assert (exo_bit_get (blob->mine, piece) == (mine == 1));
   missing = mine == 0 && !exo_piece_map_has (blob->have, piece);
   g_assert (exo_bit_get (blob->offer, piece) == (missing && holders > 0));
+  g_assert (exo_bit_get (blob->sole, piece) == (missing && holders == 1 && fetchers == 0));
   g_assert (exo_bit_get (blob->hub_free, piece) ==
             (missing && holders == 0 && fetchers == 0 && claimers == 0));
 }
@@ -48,7 +49,7 @@ check_piece (const ExoPlan *plan, const Blob *blob, guint32 piece)
 static void
 check_blob (const ExoPlan *plan, const Blob *blob)
 {
-  guint32 n_offer = 0, n_hub_free = 0;
+  guint32 n_offer = 0, n_sole = 0, n_hub_free = 0;
 
   g_assert (blob->prev == NULL ? plan->first == blob : blob->prev->next == blob);
   g_assert (blob->next == NULL ? plan->last == blob : blob->handle < blob->next->handle);
@@ -57,9 +58,11 @@ check_blob (const ExoPlan *plan, const Blob *blob)
     {
       check_piece (plan, blob, i);
       n_offer += exo_bit_get (blob->offer, i);
+      n_sole += exo_bit_get (blob->sole, i);
       n_hub_free += exo_bit_get (blob->hub_free, i);
     }
   g_assert (n_offer == blob->n_offer);
+  g_assert (n_sole == blob->n_sole);
   g_assert (n_hub_free == blob->n_hub_free);
   if (plan->front == NULL || blob->handle < plan->front->handle)
     g_assert (exo_piece_map_is_full (blob->have));

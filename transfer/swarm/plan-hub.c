@@ -20,14 +20,20 @@ ranks_before (const Blob *blob, guint32 unit, guint64 a, guint64 b)
 }
 
 static gboolean
-competes (const Blob *blob, const Peer *peer)
+is_wanter (const Blob *blob, const Peer *peer)
 {
   const Marks *marks;
 
-  if (peer == NULL || !peer->hub || peer->shunned)
+  if (peer == NULL || peer->shunned)
     return FALSE;
   marks = exo_plan_peek_marks (blob, peer);
   return marks != NULL && marks->wants;
+}
+
+static gboolean
+competes (const Blob *blob, const Peer *peer)
+{
+  return is_wanter (blob, peer) && peer->hub;
 }
 
 static gboolean
@@ -38,8 +44,8 @@ is_slower (guint64 rate, guint64 fastest, guint times)
 
 /* A straggler would be the sole holder of what it claimed, and its uplink then sets the pace of all
  * (NOTES.md), so it takes no part while a faster node can. */
-static void
-update_members (ExoPlan *plan, Blob *blob)
+void
+exo_plan_update_members (const ExoPlan *plan, Blob *blob)
 {
   guint64 best_link = 0, best_hub = plan->hub_rate;
 
@@ -47,10 +53,13 @@ update_members (ExoPlan *plan, Blob *blob)
     return;
   blob->members_epoch = plan->members_epoch;
   g_array_set_size (blob->members, 0);
+  g_array_set_size (blob->wanters, 0);
   for (guint s = 0; s < plan->peers->len; s++)
     {
       const Peer *peer = g_ptr_array_index (plan->peers, s);
 
+      if (is_wanter (blob, peer))
+        g_array_append_val (blob->wanters, peer->hash);
       if (!competes (blob, peer))
         continue;
       best_link = MAX (best_link, peer->link_rate);
@@ -89,17 +98,24 @@ runs_in_flight (const ExoPlan *plan, guint n_nodes)
 }
 
 /* Guided self-scheduling: half of what is free, shared out, so that all links finish together. Below
- * rate x round trip a run would cost more waiting than fetching, so that is the least but at the end. */
+ * rate x round trip a run would cost more waiting than fetching, so that is the least but at the end.
+ * The first of several runs are shorter: begun together they would end together, time after time, and
+ * the link would idle for a round trip. */
 static guint64
-run_bytes (const ExoPlan *plan, guint n_nodes)
+run_bytes (const ExoPlan *plan, const Blob *blob, guint n_nodes)
 {
   guint64 share = plan->hub_free_bytes / n_nodes;
-  guint64 floor_bytes =
+  guint64 unit = (guint64) blob->unit_pieces * blob->piece_size;
+  guint64 usual = MAX (plan->config.run_bytes_max, 2 * (guint64) blob->piece_size);
+  guint64 most = n_nodes == 1 ? MAX (unit, usual) : usual;
+  guint64 least =
       plan->hub_rtt_us > 0
           ? (guint64) ((double) plan->hub_rate * (double) plan->hub_rtt_us / G_USEC_PER_SEC)
           : 0;
+  guint runs = runs_in_flight (plan, n_nodes);
+  guint begun = MIN (plan->hub_cost / EXO_PLAN_RUN_COST + 1, runs);
 
-  return MIN (MAX (share / 2, MIN (floor_bytes, share)), plan->config.run_bytes_max);
+  return MIN (MAX (share / 2, MIN (least, share)), most * begun / runs);
 }
 
 typedef struct
@@ -150,7 +166,8 @@ choose_unit (ExoPlan *plan, gint64 now_us, Choice *out_choice)
 {
   guint n_nodes = plan->hub_front->members->len + 1;
   guint runs = MAX (n_nodes * EXO_PLAN_WINDOW_RUNS, EXO_PLAN_WINDOW_MIN);
-  guint64 window = runs * plan->config.run_bytes_max;
+  guint64 unit = (guint64) plan->hub_front->unit_pieces * plan->hub_front->piece_size;
+  guint64 window = runs * MAX (unit, plan->config.run_bytes_max);
   guint units = runs;
   Choice best = { NULL, 0, 0, G_MAXUINT };
 
@@ -160,7 +177,7 @@ choose_unit (ExoPlan *plan, gint64 now_us, Choice *out_choice)
 
       if (!blob->use_hub || blob->n_hub_free == 0)
         continue;
-      update_members (plan, blob);
+      exo_plan_update_members (plan, blob);
       if (!may_claim (plan, blob, now_us))
         continue;
       start = exo_bits_next (blob->hub_free, exo_piece_map_front (blob->have), blob->n_pieces);
@@ -187,13 +204,13 @@ exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
   exo_plan_advance_fronts (plan);
   if (plan->hub_front == NULL)
     return FALSE;
-  update_members (plan, plan->hub_front);
+  exo_plan_update_members (plan, plan->hub_front);
   n_nodes = plan->hub_front->members->len + 1;
   if (plan->hub_cost >= runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST ||
       !choose_unit (plan, now_us, &choice))
     return FALSE;
 
-  max = (guint32) MAX (1, run_bytes (plan, n_nodes) / choice.blob->piece_size);
+  max = (guint32) MAX (1, run_bytes (plan, choice.blob, n_nodes) / choice.blob->piece_size);
   max = MIN (max, choice.end - choice.first);
   while (n < max && exo_bit_get (choice.blob->hub_free, choice.first + n))
     n++;

@@ -8,9 +8,10 @@
  *   plan-receive.c  which piece to ask which peer for
  *   plan-check.c    exo_plan_check()
  *
- * Nothing here scans all pieces for all peers to decide: each piece has counters, and two sets of
+ * Nothing here scans all pieces for all peers to decide: each piece has counters, and three sets of
  * bits follow from them, kept up by exo_plan_refresh():
  *   offer     not held, not in flight, some peer holds it: can be asked for
+ *   sole      on offer, and one peer holds it while none fetches it
  *   hub_free  not held, not in flight, no peer holds, fetches or claims it: can be claimed
  */
 
@@ -25,6 +26,7 @@ G_BEGIN_DECLS
 #define EXO_PLAN_RUN_COST       4u            /* what a run counts; a tiny one counts 1 */
 #define EXO_PLAN_WINDOW_RUNS    2u            /* for each Hub node */
 #define EXO_PLAN_WINDOW_MIN     8u            /* runs */
+#define EXO_PLAN_RUNS_PER_UNIT  4u            /* at most */
 #define EXO_PLAN_UNITS_PER_BLOB 64u           /* at least, if pieces are small enough */
 #define EXO_PLAN_BACKOFF_MIN_US (G_USEC_PER_SEC / 2)
 #define EXO_PLAN_BACKOFF_MAX_US (8 * G_USEC_PER_SEC)
@@ -82,10 +84,11 @@ struct Blob
   gboolean use_hub, use_peers;
   ExoPieceMap *have;
   guint16 *holders, *fetchers, *claimers; /* peers, per piece */
-  guint64 *mine, *offer, *hub_free;
-  guint32 n_offer, n_hub_free;
+  guint64 *mine, *offer, *sole, *hub_free;
+  guint32 n_offer, n_sole, n_hub_free;
   GPtrArray *marks; /* (nullable Marks), by slot of the peer */
   GArray *members;  /* hashes of the other nodes that claim, as of members_epoch */
+  GArray *wanters;  /* hashes of the other nodes that want it, likewise */
   gboolean self_in; /* this node claims, too */
   guint64 members_epoch;
 };
@@ -230,6 +233,8 @@ void exo_plan_begin (ExoPlan *plan,
 void exo_plan_cancel (ExoPlan *plan, Fetch *fetch);
 void exo_plan_end_fetch (ExoPlan *plan, Fetch *fetch); /* frees it */
 
+/* Works out members, wanters and self_in again if peers have changed. */
+void exo_plan_update_members (const ExoPlan *plan, Blob *blob);
 void exo_plan_collide (ExoPlan *plan, Peer *peer, Blob *blob, guint32 first, guint32 n);
 /* Cancels Hub fetches of @blob of which peers hold all that is left. */
 void exo_plan_save_hub (ExoPlan *plan, Blob *blob, guint32 first, guint32 n);

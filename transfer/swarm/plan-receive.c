@@ -51,6 +51,21 @@ best_source (const ExoPlan *plan, const Blob *blob, guint32 piece)
   return best;
 }
 
+/* Nodes that want the blob share out its pieces by hash, so that receivers of one seeder ask for
+ * different ones though they decide at the same time. What is left is asked for in a new order each
+ * time: in a fixed order all would run for the few pieces that just came into the window. */
+static guint64
+rank_of (const ExoPlan *plan, const Blob *blob, guint32 piece)
+{
+  guint64 own = exo_plan_score (blob, piece, plan->hash);
+  guint64 chance = exo_mix (own ^ exo_mix (plan->seed + plan->last_fetch));
+
+  for (guint i = 0; i < blob->wanters->len; i++)
+    if (exo_plan_score (blob, piece, g_array_index (blob->wanters, guint64, i)) > own)
+      return chance >> 1;
+  return G_MAXUINT64 - (chance >> 1);
+}
+
 static void
 weigh (const ExoPlan *plan, Blob *blob, guint32 piece, Pick *best)
 {
@@ -61,18 +76,21 @@ weigh (const ExoPlan *plan, Blob *blob, guint32 piece, Pick *best)
     return;
   weight = (guint64) blob->holders[piece] + blob->fetchers[piece] + blob->claimers[piece] +
            load_of (peer);
-  rank = exo_plan_score (blob, piece, plan->hash);
-  if (best->peer == NULL || weight < best->weight || (weight == best->weight && rank > best->rank))
+  if (best->peer != NULL && weight > best->weight)
+    return;
+  exo_plan_update_members (plan, blob);
+  rank = rank_of (plan, blob, piece);
+  if (best->peer == NULL || weight < best->weight || rank > best->rank)
     *best = (Pick){ blob, peer, piece, weight, rank };
 }
 
-/* Pieces of one word of @blob that are on offer from an idle peer. */
+/* Those of @bits, of one word of @blob, that an idle peer holds. */
 static guint64
-on_offer (const ExoPlan *plan, const Blob *blob, guint32 word)
+held_by_idle (const ExoPlan *plan, const Blob *blob, guint32 word, guint64 bits)
 {
   guint64 held = 0;
 
-  if (blob->offer[word] == 0)
+  if (bits == 0)
     return 0;
   for (guint i = 0; i < plan->idle->len; i++)
     {
@@ -81,7 +99,7 @@ on_offer (const ExoPlan *plan, const Blob *blob, guint32 word)
       if (marks != NULL && marks->has != NULL)
         held |= marks->has[word];
     }
-  return blob->offer[word] & held;
+  return bits & held;
 }
 
 /* Weighs what is on offer from @from on. @window counts down positions, @beyond what is weighed past
@@ -103,7 +121,7 @@ pick_in_blob (const ExoPlan *plan,
 
       if (word * 64 >= window_end && best->peer != NULL && *beyond == plan->config.window_pieces)
         return TRUE;
-      for (bits = on_offer (plan, blob, word); bits != 0; bits &= bits - 1)
+      for (bits = held_by_idle (plan, blob, word, blob->offer[word]); bits != 0; bits &= bits - 1)
         {
           guint32 piece = word * 64 + (guint32) __builtin_ctzll (bits);
 
@@ -115,6 +133,25 @@ pick_in_blob (const ExoPlan *plan,
         }
     }
   return *window == 0 && best->peer != NULL && *beyond == plan->config.window_pieces;
+}
+
+/* Weighs the first pieces that only one idle peer holds and nobody fetches. Whoever holds such pieces
+ * is asked for nothing else, or a seeder sends some twice before it has sent all once. */
+static void
+pick_sole (const ExoPlan *plan, Pick *best)
+{
+  guint32 left = plan->config.window_pieces;
+
+  for (Blob *blob = plan->front; blob != NULL && left > 0; blob = blob->next)
+    {
+      if (blob->n_sole == 0)
+        continue;
+      for (guint32 word = exo_piece_map_front (blob->have) / 64;
+           word < exo_bits_words (blob->n_pieces) && left > 0; word++)
+        for (guint64 bits = held_by_idle (plan, blob, word, blob->sole[word]);
+             bits != 0 && left > 0; bits &= bits - 1, left--)
+          weigh (plan, blob, word * 64 + (guint32) __builtin_ctzll (bits), best);
+    }
 }
 
 static void
@@ -143,7 +180,8 @@ exo_plan_next_receive (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
   if (plan->idle->len == 0)
     return FALSE;
   exo_plan_advance_fronts (plan);
-  for (Blob *blob = plan->front; blob != NULL; blob = blob->next)
+  pick_sole (plan, &best);
+  for (Blob *blob = best.peer == NULL ? plan->front : NULL; blob != NULL; blob = blob->next)
     {
       if (exo_piece_map_is_full (blob->have))
         continue;

@@ -86,6 +86,10 @@ exo_plan_refresh (ExoPlan *plan, Blob *blob, guint32 piece)
   gboolean missing = !exo_bit_get (blob->mine, piece) && !exo_piece_map_has (blob->have, piece);
 
   refresh_hub_free (plan, blob, piece, missing);
+  if (missing && blob->holders[piece] == 1 && blob->fetchers[piece] == 0)
+    blob->n_sole += (guint32) exo_bit_set (blob->sole, piece);
+  else
+    blob->n_sole -= (guint32) exo_bit_clear (blob->sole, piece);
   if (missing && blob->holders[piece] > 0)
     {
       if (!exo_bit_set (blob->offer, piece))

@@ -18,11 +18,13 @@ blob_free (gpointer data)
   g_free (blob->claimers);
   g_free (blob->mine);
   g_free (blob->offer);
+  g_free (blob->sole);
   g_free (blob->hub_free);
   for (guint s = 0; s < blob->marks->len; s++)
     exo_marks_free (g_ptr_array_index (blob->marks, s));
   g_ptr_array_unref (blob->marks);
   g_array_unref (blob->members);
+  g_array_unref (blob->wanters);
   g_free (blob);
 }
 
@@ -96,7 +98,7 @@ unit_pieces_for (const ExoPlan *plan, guint64 size, guint32 piece_size)
 {
   guint32 pieces = 1;
 
-  while ((guint64) pieces * 2 * piece_size <= plan->config.run_bytes_max &&
+  while ((guint64) pieces * 2 * piece_size <= EXO_PLAN_RUNS_PER_UNIT * plan->config.run_bytes_max &&
          (guint64) pieces * 2 * piece_size * EXO_PLAN_UNITS_PER_BLOB <= size)
     pieces *= 2;
   return pieces;
@@ -130,9 +132,11 @@ exo_plan_add_blob (ExoPlan *plan,
   blob->claimers = g_new0 (guint16, blob->n_pieces);
   blob->mine = g_new0 (guint64, exo_bits_words (blob->n_pieces));
   blob->offer = g_new0 (guint64, exo_bits_words (blob->n_pieces));
+  blob->sole = g_new0 (guint64, exo_bits_words (blob->n_pieces));
   blob->hub_free = g_new0 (guint64, exo_bits_words (blob->n_pieces));
   blob->marks = g_ptr_array_new ();
   blob->members = g_array_new (FALSE, FALSE, sizeof (guint64));
+  blob->wanters = g_array_new (FALSE, FALSE, sizeof (guint64));
   blob->prev = plan->last;
   if (plan->last != NULL)
     plan->last->next = blob;
