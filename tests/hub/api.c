@@ -191,22 +191,6 @@ read_cursor (const HubAsk *ask, const HubManifest *manifest, guint64 n_entries)
   return g_str_equal (right, cursor) ? MIN (offset, n_entries) : n_entries;
 }
 
-static void
-set_next_page (HubReply *reply, const HubAsk *ask, const HubManifest *manifest, guint64 offset)
-{
-  const HubRoute *route = ask->route;
-  const char *limit = g_hash_table_lookup (route->query, "limit");
-  g_autofree char *cursor = make_cursor (ask, manifest, offset);
-  g_autofree char *link = g_strdup_printf (
-      "<%s%s?recursive=%s&expand=%s%s%" G_GUINT64_FORMAT "&cursor=%s>; rel=\"next\"", ask->hub_base,
-      route->raw_path, hub_route_flag (route, "recursive") ? "true" : "false",
-      hub_route_flag (route, "expand") ? "true" : "false",
-      "&limit=", limit != NULL ? g_ascii_strtoull (limit, NULL, 10) : (guint64) PAGE_ENTRIES,
-      cursor);
-
-  hub_reply_set (reply, "Link", link);
-}
-
 static guint64
 page_size (const HubRoute *route)
 {
@@ -215,6 +199,19 @@ page_size (const HubRoute *route)
   guint64 wanted = limit != NULL ? g_ascii_strtoull (limit, NULL, 10) : most;
 
   return CLAMP (wanted, 1, most);
+}
+
+static void
+set_next_page (HubReply *reply, const HubAsk *ask, const HubManifest *manifest, guint64 offset)
+{
+  const HubRoute *route = ask->route;
+  g_autofree char *cursor = make_cursor (ask, manifest, offset);
+  g_autofree char *link = g_strdup_printf (
+      "<%s%s?recursive=%s&expand=%s&limit=%" G_GUINT64_FORMAT "&cursor=%s>; rel=\"next\"",
+      ask->hub_base, route->raw_path, hub_route_flag (route, "recursive") ? "true" : "false",
+      hub_route_flag (route, "expand") ? "true" : "false", page_size (route), cursor);
+
+  hub_reply_set (reply, "Link", link);
 }
 
 static gboolean
