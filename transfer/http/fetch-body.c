@@ -14,6 +14,7 @@
 
 #include "transfer/error.h"
 #include "transfer/http/content-range.h"
+#include "transfer/http/etag.h"
 #include "transfer/http/fetcher-private.h"
 
 /* The first reason counts; what curl says of an aborted transfer is only its echo. */
@@ -46,6 +47,17 @@ content_length (ExoFetch *fetch, guint64 *out_length)
   const char *value = header (fetch, "content-length"), *end;
 
   return value != NULL && exo_decimal_parse (value, &end, out_length) && *end == '\0';
+}
+
+static gboolean
+check_identity (ExoFetch *fetch)
+{
+  const char *etag = header (fetch, "x-linked-etag");
+  g_autofree char *oid = exo_etag_to_oid (etag != NULL ? etag : header (fetch, "etag"));
+
+  if (fetch->oid == NULL || oid == NULL || strcmp (oid, fetch->oid) == 0)
+    return TRUE;
+  return fail (fetch, EXO_TRANSFER_ERROR_CHANGED, "the answer is another file (%s)", oid);
 }
 
 static gboolean
@@ -96,7 +108,7 @@ judge_headers (ExoFetch *fetch)
     }
   if (status >= 300)
     return TRUE; /* a little of the body explains why */
-  if (fetch->mode == EXO_FETCH_TO_FILE && !check_range (fetch))
+  if (fetch->mode == EXO_FETCH_TO_FILE && (!check_identity (fetch) || !check_range (fetch)))
     return FALSE;
   return fetch->usable = TRUE;
 }

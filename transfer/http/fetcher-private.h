@@ -59,6 +59,7 @@ struct ExoFetch
   guint connect_timeout_ms, stall_timeout_ms;
   gsize max_body;
   guint64 first, length, total;
+  char *oid;         /* (nullable) */
   int fd;            /* ours; -1 if none */
   gint64 started_us; /* monotonic */
 

@@ -58,6 +58,7 @@ exo_fetch_unref (ExoFetch *fetch)
   close_fd (fetch);
   g_free (fetch->method);
   g_free (fetch->url);
+  g_free (fetch->oid);
   g_strfreev (fetch->headers);
   g_clear_pointer (&fetch->body, g_bytes_unref);
   g_clear_pointer (&fetch->buffer, g_byte_array_unref);
@@ -94,6 +95,7 @@ fetch_new (const ExoFetchRequest *request, const ExoFetchCallbacks *callbacks, g
       fetch->first = request->first;
       fetch->length = request->length;
       fetch->total = request->total;
+      fetch->oid = g_strdup (request->oid);
       fetch->fd = fcntl (request->fd, F_DUPFD_CLOEXEC, 0);
     }
   fetch->started_us = g_get_monotonic_time ();

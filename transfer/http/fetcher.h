@@ -43,6 +43,9 @@ typedef struct
    * total when the range is the whole. Anything else writes nothing. length is not 0. */
   guint64 first, length, total;
   int fd; /* duplicated; opened for writing */
+  /* TO_FILE: (nullable): if the answer's X-Linked-Etag, or else its ETag, looks like an oid, it must be
+   * this one. Otherwise CHANGED, and nothing is written. */
+  const char *oid;
 } ExoFetchRequest;
 
 typedef struct
