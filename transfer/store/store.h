@@ -54,7 +54,8 @@ void exo_stored_blob_clear (ExoStoredBlob *blob);
 gboolean exo_store_find (ExoStore *store, const char *oid, ExoStoredBlob *out_blob);
 /* A repo known to be open (or no longer) contains these: recorded for the files of @manifest that are held or come later. */
 void exo_store_note_manifest (ExoStore *store, ExoManifest *manifest);
-/* NULL if that commit was never noted. */
+/* NULL if that commit was never noted. Borrowed, and good until the next call of this or of
+ * exo_store_note_manifest(), as only the latest are kept parsed: take a reference to keep it. */
 ExoManifest *
 exo_store_peek_manifest (ExoStore *store, ExoRepoType type, const char *id, const char *commit);
 /* The commit a ref file names, NULL if there is none: what an offline client would take. (transfer full) */
@@ -120,7 +121,7 @@ void exo_store_models_async (ExoStore *store,
 GPtrArray *exo_store_models_finish (ExoStore *store, GAsyncResult *result, GError **error);
 
 /* Removes snapshots, refs, then blobs that no other snapshot of the repo uses, and our partials, as `hf cache rm` does.
- * @commit: (nullable): all revisions. Returns bytes freed; @error: NOT_FOUND, DISK */
+ * @commit: (nullable): all revisions. Returns bytes freed; @error: NOT_FOUND, BUSY (some partial of the repo is open), DISK */
 void exo_store_remove_async (ExoStore *store,
                              ExoRepoType type,
                              const char *id,
