@@ -314,6 +314,31 @@ a_claim_that_stalls_is_void (void)
 }
 
 static void
+a_claim_of_large_pieces_on_a_slow_line_is_waited_for (void)
+{
+  static const struct
+  {
+    guint64 rate;
+    gint64 stall_s;
+  } rows[] = { { 0, 64 }, { 256 * KIB, 128 }, { 100 * MIB, 15 } }; /* 4 MiB a piece */
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+      ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 4096 * MIB, NULL, TRUE, TRUE);
+      ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1], 0);
+      ExoPlanAction action;
+
+      exo_plan_peer_hub (plan, peer, TRUE, rows[i].rate);
+      exo_plan_peer_claims (plan, peer, blob, 0, 1024, 0);
+      exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+      CU_ASSERT_FALSE (exo_plan_next (plan, rows[i].stall_s * G_USEC_PER_SEC - 1, &action));
+      CU_ASSERT_EQUAL (exo_plan_wake_at (plan), rows[i].stall_s * G_USEC_PER_SEC);
+      CU_ASSERT_TRUE (exo_plan_next (plan, rows[i].stall_s * G_USEC_PER_SEC, &action));
+    }
+}
+
+static void
 a_claim_that_brings_pieces_does_not_stall (void)
 {
   g_auto (Rig) rig = { 0 };
@@ -1269,6 +1294,7 @@ EXO_SUITE ("plan",
            TEST (tiny_blobs_count_as_a_quarter_of_a_run),
            TEST (what_a_peer_has_claims_or_fetches_is_not_taken_from_the_hub),
            TEST (a_claim_that_stalls_is_void),
+           TEST (a_claim_of_large_pieces_on_a_slow_line_is_waited_for),
            TEST (a_claim_that_brings_pieces_does_not_stall),
            TEST (released_pieces_are_free_and_a_new_claim_takes_them_again),
            TEST (the_claims_of_a_peer_that_vanished_are_free),

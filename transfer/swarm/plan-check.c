@@ -88,7 +88,7 @@ check_peers (const ExoPlan *plan)
           const Take *take = &g_array_index (peer->takes, Take, t);
 
           g_assert (exo_plan_take_is_open (take, exo_plan_peek_marks (take->blob, peer)));
-          g_assert (plan->stall_at_us <= take->progress_us + plan->config.hub_stall_us);
+          g_assert (plan->stall_at_us <= take->progress_us + take->stall_us);
           n_claims += take->hub;
         }
     }

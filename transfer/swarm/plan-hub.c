@@ -275,8 +275,8 @@ exo_plan_void_stalled (ExoPlan *plan, gint64 now_us)
         {
           Take take = g_array_index (peer->takes, Take, t);
 
-          if (now_us - take.progress_us < plan->config.hub_stall_us)
-            next = MIN (next, take.progress_us + plan->config.hub_stall_us);
+          if (now_us - take.progress_us < take.stall_us)
+            next = MIN (next, take.progress_us + take.stall_us);
           else
             exo_plan_release (plan, peer, take.blob, take.first, take.n);
           t = MIN (t, peer->takes->len);

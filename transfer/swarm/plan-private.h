@@ -33,8 +33,10 @@ G_BEGIN_DECLS
 #define EXO_PLAN_FAILURES_MAX   3u                    /* then its pieces count as nobody's */
 #define EXO_PLAN_DONE_GRACE_US  (G_USEC_PER_SEC / 10) /* from last piece to end of fetch */
 #define EXO_PLAN_SLOW_LULL_US   (5 * G_USEC_PER_SEC)  /* a slow node claims after this */
-#define EXO_PLAN_SLOW_LINK      4u                    /* times slower than the fastest link */
-#define EXO_PLAN_SLOW_HUB       8u                    /* times slower than the fastest at the Hub */
+#define EXO_PLAN_RATE_MIN       65536u /* bytes/s a range is taken to come at, if no rate is known */
+#define EXO_PLAN_STALL_PIECES   8u /* times the time of a piece at the known rate: 4 runs share it */
+#define EXO_PLAN_SLOW_LINK      4u /* times slower than the fastest link */
+#define EXO_PLAN_SLOW_HUB       8u /* times slower than the fastest at the Hub */
 
 typedef struct Blob Blob;
 typedef struct Peer Peer;
@@ -56,6 +58,7 @@ typedef struct
   guint32 first, n;
   gboolean hub;       /* a claim; else it fetches from another peer */
   gint64 progress_us; /* when it began or last finished a piece of it */
+  gint64 stall_us;    /* without a piece for so long, it is void; set by exo_plan_add_take() */
 } Take;
 
 struct Peer

@@ -151,6 +151,18 @@ remove_take (ExoPlan *plan, Peer *peer, guint index)
   g_array_remove_index_fast (peer->takes, index);
 }
 
+/* A line to the Hub that is slow for all is no reason to fetch again what a peer is fetching. */
+static gint64
+stall_us_of (const ExoPlan *plan, const Peer *peer, const Take *take)
+{
+  guint64 rate = peer->hub_rate > 0 ? peer->hub_rate : plan->hub_rate;
+  double pieces = take->hub && rate > 0 ? EXO_PLAN_STALL_PIECES : 1;
+  double slowest = take->hub && rate > 0 ? (double) rate : EXO_PLAN_RATE_MIN;
+  double piece_us = (double) take->blob->piece_size / MAX (slowest, 1024) * G_USEC_PER_SEC;
+
+  return MAX (plan->config.hub_stall_us, (gint64) (pieces * piece_us));
+}
+
 void
 exo_plan_add_take (ExoPlan *plan, Peer *peer, const Take *take)
 {
@@ -158,6 +170,7 @@ exo_plan_add_take (ExoPlan *plan, Peer *peer, const Take *take)
   Marks *marks = exo_plan_marks (blob, peer);
   guint64 **bits = take->hub ? &marks->claims : &marks->fetching;
   guint16 *counts = take->hub ? blob->claimers : blob->fetchers;
+  Take added = *take;
   gboolean open = FALSE;
 
   if (peer->takes->len >= EXO_PLAN_TAKES_MAX)
@@ -174,8 +187,9 @@ exo_plan_add_take (ExoPlan *plan, Peer *peer, const Take *take)
     }
   if (!open)
     return;
-  g_array_append_val (peer->takes, *take);
-  plan->stall_at_us = MIN (plan->stall_at_us, take->progress_us + plan->config.hub_stall_us);
+  added.stall_us = stall_us_of (plan, peer, take);
+  g_array_append_val (peer->takes, added);
+  plan->stall_at_us = MIN (plan->stall_at_us, added.progress_us + added.stall_us);
   plan->n_claims += take->hub;
 }
 

@@ -453,7 +453,7 @@ exo_plan_peer_fetching (ExoPlan *plan,
                         guint32 first,
                         guint32 n)
 {
-  Take take = { NULL, first, n, FALSE, plan->now_us };
+  Take take = { NULL, first, n, FALSE, plan->now_us, 0 };
   Peer *peer;
 
   if (find_fact (plan, peer_handle, handle, first, n, &peer, &take.blob))
@@ -468,7 +468,7 @@ exo_plan_peer_claims (ExoPlan *plan,
                       guint32 n,
                       gint64 now_us)
 {
-  Take take = { NULL, first, n, TRUE, now_us };
+  Take take = { NULL, first, n, TRUE, now_us, 0 };
   Peer *peer;
 
   see_time (plan, now_us);

@@ -29,7 +29,8 @@ typedef struct
   guint fetches_max; /* fetches from peers in flight, one per peer at most */
   guint window_pieces;   /* soft receive window */
   guint64 run_bytes_max; /* a Hub run at first */
-  gint64 hub_stall_us;   /* a peer's claim without a finished piece for this long is void */
+  gint64 hub_stall_us;   /* a peer's claim without a finished piece for this long is void; longer
+                            on a slow line (NOTES.md) */
 } ExoPlanConfig;
 
 #define EXO_PLAN_CONFIG_DEFAULT                                                                    \
