@@ -1,0 +1,87 @@
+/* cmd-nodes.c - exoctl nodes: the machines of the lab
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "agent/ctl/ctl.h"
+#include "agent/ctl/format.h"
+
+static void
+print_json (GPtrArray *nodes)
+{
+  for (guint i = 0; i < nodes->len; i++)
+    {
+      g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+      json_builder_begin_object (builder);
+      exo_json_node (builder, nodes->pdata[i]);
+      json_builder_end_object (builder);
+      exo_print_json (builder);
+    }
+}
+
+static void
+add_row (ExoTable *table, ExoAgent1Node *node)
+{
+  gboolean self = exo_agent1_node_get_self (node);
+  const char *const *addresses = exo_agent1_node_get_addresses (node);
+  const char *const *models = exo_agent1_node_get_models (node);
+  char *cells[] = {
+    g_strdup (exo_agent1_node_get_name (node)),
+    g_strdup (self ? "this machine" : exo_agent1_node_get_state (node)),
+    g_strdup (addresses != NULL && addresses[0] != NULL ? addresses[0] : ""),
+    g_strdup (exo_agent1_node_get_hub_reachable (node) ? "yes" : "no"),
+    self ? g_strdup ("") : exo_format_rate (exo_agent1_node_get_rate_in (node)),
+    self ? exo_format_rate (exo_agent1_node_get_rate_out (node)) : g_strdup (""),
+    models != NULL ? g_strjoinv (", ", (GStrv) models) : g_strdup (""),
+  };
+
+  exo_table_add (table, cells);
+}
+
+static void
+print_table (GPtrArray *nodes)
+{
+  static const gboolean right[] = { FALSE, FALSE, FALSE, FALSE, TRUE, TRUE, FALSE };
+  g_autoptr (ExoTable) table = exo_table_new (G_N_ELEMENTS (right), right);
+  g_autofree char *text = NULL;
+  char *head[] = {
+    g_strdup ("NAME"), g_strdup ("STATE"), g_strdup ("ADDRESS"), g_strdup ("HUB"),
+    g_strdup ("IN"),   g_strdup ("OUT"),   g_strdup ("MODELS"),
+  };
+
+  exo_table_add (table, head);
+  for (guint i = 0; i < nodes->len; i++)
+    add_row (table, nodes->pdata[i]);
+  text = exo_table_to_string (table);
+  exo_print ("%s", text);
+  if (nodes->len <= 1)
+    exo_print ("No neighbours. If there should be some: exoctl doctor\n");
+}
+
+static int
+run (const ExoCtl *ctl, char **arguments, GError **error)
+{
+  g_autoptr (GDBusObjectManager) objects = exo_client_objects (error);
+  g_autoptr (GPtrArray) nodes = NULL;
+
+  if (objects == NULL)
+    return EXO_EXIT_NO_AGENT;
+  nodes = exo_client_nodes (objects);
+  if (ctl->json)
+    print_json (nodes);
+  else
+    print_table (nodes);
+  return EXO_EXIT_OK;
+}
+
+const ExoCommand exo_command_nodes = {
+  .name = "nodes",
+  .arguments = "",
+  .summary = "List the machines of the lab",
+  .description =
+      "HUB says whether the machine reaches the Hub. IN is what this machine gets from a "
+      "neighbour now,\nOUT what this machine sends to all of them.",
+  .has_json = TRUE,
+  .run = run,
+};
