@@ -427,8 +427,8 @@ on_browsed (AvahiServiceBrowser *browser,
   switch (event)
     {
     case AVAHI_BROWSER_NEW:
-      if ((flags & AVAHI_LOOKUP_RESULT_OUR_OWN) == 0)
-        add_lookup (self, interface, protocol, name, (flags & AVAHI_LOOKUP_RESULT_LOCAL) != 0);
+      /* AVAHI_LOOKUP_RESULT_OUR_OWN goes by the name, which may yet prove to be another's: ids tell better. */
+      add_lookup (self, interface, protocol, name, (flags & AVAHI_LOOKUP_RESULT_LOCAL) != 0);
       break;
     case AVAHI_BROWSER_REMOVE:
       remove_lookup (self, interface, protocol, name);
