@@ -183,7 +183,7 @@ exo_transfer_cancel (ExoTransfer *transfer, GError **error)
   if (take_next_error (transfer->engine, error))
     return FALSE;
   g_ptr_array_remove (transfer->engine->transfers, transfer);
-  g_signal_emit_by_name (transfer->engine, "transfer-removed", transfer);
+  g_signal_emit_by_name (transfer->engine, "transfer-removed", kept);
   return TRUE;
 }
 
