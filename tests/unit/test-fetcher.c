@@ -248,8 +248,8 @@ static const char *const wrong_answers[] = {
   "206 OK\r\nContent-Range: bytes 10-19/*\r\nContent-Length: 10\r\n\r\n1234567890",
   "206 OK\r\nContent-Range: bytes 10-19/3145805\r\nContent-Length: 11\r\n\r\n12345678901",
   "206 OK\r\nContent-Length: 10\r\n\r\n1234567890",
-  "206 OK\r\nContent-Range: bytes 10-19/3145805\r\nContent-Encoding: gzip\r\n"
-  "Content-Length: 10\r\n\r\n1234567890",
+  ("206 OK\r\nContent-Range: bytes 10-19/3145805\r\nContent-Encoding: gzip\r\n"
+   "Content-Length: 10\r\n\r\n1234567890"),
   "204 No Content\r\n\r\n",
 };
 
