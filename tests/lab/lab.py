@@ -276,8 +276,8 @@ class Transfer:
 class Host(Machine):
     """A machine with an agent."""
 
-    def __init__(self, lab, number, rate):
-        super().__init__(lab, f'node{number}', f'{_NET}{number}', rate)
+    def __init__(self, lab, number, rate, name=None):
+        super().__init__(lab, name or f'node{number}', f'{_NET}{number}', rate)
         self.agent = self.bus = None
         self.config = {'agent': {'name': self.name, 'state-dir': self.dir / 'state'},
                        'lan': {'port': PORT}, 'hub': {'endpoint': lab.hub.url}, 'cache': {'path': self.dir / 'cache'}}
@@ -288,9 +288,7 @@ class Host(Machine):
 
     def boot(self):
         super().boot()
-        run_dir = self.dir / 'run'
-        run_dir.mkdir(mode=0o700)
-        (self.dir / 'cache').mkdir()
+        self._make_folders()
         for name in ('system', 'session'):
             self._start_bus(name)
         if self.lab.mdns:
@@ -311,6 +309,10 @@ class Host(Machine):
                 'ASAN_OPTIONS': f'log_path={self.dir}/sanitizer:detect_leaks=1:exitcode=99',
                 'UBSAN_OPTIONS': f'log_path={self.dir}/sanitizer:print_stacktrace=1',
                 'TSAN_OPTIONS': f'log_path={self.dir}/sanitizer', **self.extra_env}
+
+    def _make_folders(self):
+        (self.dir / 'run').mkdir(mode=0o700)
+        (self.dir / 'cache').mkdir()
 
     def _start_bus(self, name):
         allow = ''.join(f'<allow {what}/>' for what in ('own="*"', 'send_type="method_call"', 'send_type="signal"',
@@ -416,7 +418,7 @@ class Host(Machine):
 
     def disk_limit(self, size):
         """The cache becomes a file system of its own, of that many bytes; again: it grows."""
-        how = ('-o', f'remount,size={size}') if self.limited else ('-t', 'tmpfs', '-o', f'size={size}', 'none')
+        how = ('-o', f'remount,size={size}', 'none') if self.limited else ('-t', 'tmpfs', '-o', f'size={size}', 'none')
         run(*self.inside(['mount', *how, self.dir / 'cache']))
         self.limited = True
 
@@ -454,6 +456,26 @@ class Host(Machine):
         return problems
 
 
+class User(Host):
+    """Another user on a host that is there: own folders, own session bus, own agent."""
+
+    def __init__(self, host, name):
+        self.host = host
+        super().__init__(host.lab, int(host.name[len('node'):]), host.rate, name)
+        self.holder = host.holder
+        self.config['lan']['port'] = 0
+
+    def boot(self):
+        self._make_folders()
+        self._start_bus('session')
+
+    def env(self):
+        return {**super().env(), 'DBUS_SYSTEM_BUS_ADDRESS': self.host.env()['DBUS_SYSTEM_BUS_ADDRESS']}
+
+    def remove(self):
+        self.children.clear()  # ends with its host
+
+
 class Lab:
     """nodes hosts, the first agents of them with an agent running (all unless said)."""
 
@@ -466,6 +488,11 @@ class Lab:
         self.dir = sandbox.root() / name
         self.switch = 'switch'
         self.hosts, self.hub = [], None
+
+    def add_user(self, host, name):
+        self.hosts.append(User(host, name))
+        self.hosts[-1].boot()
+        return self.hosts[-1]
 
     def __enter__(self):
         self.dir.mkdir()
