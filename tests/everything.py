@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds with gcc and clang, runs all suites, again under sanitizers, then the lab; counts test cases.
+
+A case is one CUnit test, one test of a Python suite, or one lab test; a program that says nothing of its cases is one
+case, and so is each build. The last line is for scripts: "N passed, N failed, N skipped".
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parent.parent
+JOBS = os.environ.get('EXO_JOBS', '2')
+_TAIL = 40
+_CUNIT = re.compile(r'^\s+tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)', re.M)
+_PYTHON = re.compile(r'^Ran (\d+) tests? in', re.M)
+_PYTHON_BAD = re.compile(r'^FAILED \((.*)\)$|^OK(?: \((.*)\))?$', re.M)
+_LAB = re.compile(r'^(\d+) passed, (\d+) failed, (\d+) skipped$', re.M)
+_ASAN_LAB = ['four_cold_nodes_cost_one_download', 'after_kill_9_it_goes_on_from_the_disk', 'a_hub_in_trouble_is_asked_again',
+             'garbage_on_the_lan_port_changes_nothing', 'a_neighbour_that_talks_nonsense_costs_nothing']
+
+
+class Count:
+    passed = failed = skipped = 0
+
+    @classmethod
+    def add(cls, passed, failed=0, skipped=0):
+        cls.passed += passed
+        cls.failed += failed
+        cls.skipped += skipped
+
+
+def build_folder():
+    named = os.environ.get('EXO_BUILD_DIR')
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    for folder in ([Path(named)] if named else [cache / 'exo-agent-tests']):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder.resolve()
+        except OSError:
+            pass
+    return Path(tempfile.mkdtemp(prefix='exo-agent-tests-'))
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def tail(text, lines=_TAIL):
+    return '\n'.join('    ' + line for line in text.splitlines()[-lines:])
+
+
+def run(words, log, **env):
+    """Exit code, with all output in log."""
+    with open(log, 'wb') as file:
+        return subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                              env={**os.environ, **env}, cwd=TREE, check=False).returncode
+
+
+def build(folder, compiler, *options):
+    """Whether it compiled, without a warning."""
+    start, log = time.monotonic(), folder.parent / (folder.name + '.log')
+    known = folder / 'build.ninja'
+    words = ['meson', 'setup', *(['--reconfigure'] if known.exists() else []), folder, TREE, '-Dwerror=true', *options]
+    code = run(words, log, CC=compiler) or run(['ninja', '-C', folder, f'-j{JOBS}'], log)
+    Count.add(code == 0, code != 0)
+    say(f'{"ok" if code == 0 else "FAIL"} build {folder.name} ({time.monotonic() - start:.0f} s)')
+    if code:
+        say(tail(log.read_text(errors='replace')))
+    return code == 0
+
+
+def count_program(entry):
+    """(passed, failed, skipped) of one line of meson's test log."""
+    text = entry.get('stdout', '') + '\n' + entry.get('stderr', '')
+    good = entry['result'] in ('OK', 'EXPECTEDFAIL')
+    if entry['result'] == 'SKIP':
+        return 0, 0, 1
+    cunit = _CUNIT.search(text)
+    if cunit:
+        _, ran, passed, failed, _ = (int(digits) for digits in cunit.groups())
+        return passed, max(failed, 0 if good else 1), 0
+    python = _PYTHON.search(text)
+    if python:
+        ran, ending = int(python[1]), _PYTHON_BAD.search(text)
+        bad = dict(re.findall(r'(\w+)=(\d+)', (ending[1] or ending[2] or '') if ending else ''))
+        skipped = int(bad.get('skipped', 0))
+        failed = int(bad.get('failures', 0)) + int(bad.get('errors', 0))
+        return ran - skipped - failed, max(failed, 0 if good else 1), skipped
+    return int(good), int(not good), 0
+
+
+def suites(folder, name, *words, **env):
+    """Meson's tests, counted; a failing program's output is shown."""
+    start, log = time.monotonic(), folder.parent / f'{folder.name}-{name}.log'
+    # Under load a test may take longer than alone.
+    code = run(['meson', 'test', '-C', folder, '--no-rebuild', '--logbase', name, '-t', '4', '--num-processes', JOBS, *words],
+               log, **env)
+    results = folder / 'meson-logs' / (name + '.json')
+    entries = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    totals = [0, 0, 0]
+    for entry in entries:
+        counts = count_program(entry)
+        totals = [total + count for total, count in zip(totals, counts)]
+        if counts[1]:
+            say(f'FAIL {entry["name"]} ({folder.name}): {entry["result"]}')
+            say(tail(entry.get('stdout', '') + '\n' + entry.get('stderr', '')))
+        elif counts[2]:
+            say(f'skip {entry["name"]}: {tail(entry.get("stdout", ""), 1).strip()}')
+    if code and not totals[1] or not entries:
+        totals[1] += 1
+        say(f'FAIL {name}: meson test ended with {code}\n' + tail(log.read_text(errors='replace')))
+    Count.add(*totals)
+    say(f'{"ok" if not totals[1] else "FAIL"} {folder.name}: {name}: {totals[0]} passed, {totals[1]} failed, {totals[2]} skipped'
+        f' in {len(entries)} programs ({time.monotonic() - start:.0f} s)')
+
+
+def lab(folder, label, *tests, **env):
+    """The lab's own lines are shown as they come."""
+    say(f'-- lab, {label}')
+    words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, '-B', str(TREE / 'tests' / 'lab' / 'run'), *tests]
+    text = []
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors='replace',
+                          env={**os.environ, 'EXO_LAB_BUILD': str(folder), **env}) as child:
+        for line in child.stdout:
+            print(line, end='', flush=True)
+            text.append(line)
+    found = _LAB.search(''.join(text[-3:]))
+    if found:
+        Count.add(*(int(digits) for digits in found.groups()))
+    if not found or child.returncode and found[2] == '0':
+        Count.add(0, 1)
+        say(f'FAIL lab ({label}) ended with {child.returncode}')
+
+
+def main():
+    start, base = time.monotonic(), build_folder()
+    say(f'builds and logs: {base}')
+    if build(base / 'gcc', 'gcc'):
+        suites(base / 'gcc', 'all')
+        lab(base / 'gcc', 'normal build')
+    build(base / 'clang', 'clang')
+    if build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false'):
+        suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
+               UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
+        lab(base / 'asan', 'address sanitizer', *_ASAN_LAB, EXO_LAB_PATIENCE='3', EXO_LAB_KIND='asan')
+    if build(base / 'tsan', 'clang', '-Db_sanitize=thread', '-Db_lundef=false'):
+        suites(base / 'tsan', 'threads', '--suite', 'unit', TSAN_OPTIONS=f'suppressions={TREE}/tests/tsan.supp')
+    say(f'{time.monotonic() - start:.0f} s')
+    say(f'{Count.passed} passed, {Count.failed} failed, {Count.skipped} skipped')
+    return 1 if Count.failed or not Count.passed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
