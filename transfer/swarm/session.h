@@ -1,0 +1,55 @@
+/* session.h - the event stream from one neighbour
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The asking side of POST /v1/swarm (transfer/PROTOCOL.md): keeps a stream open to one peer for as long as there is something to
+ * ask it about, over the first of its addresses that works, and opens it again, with back-off, when it ends. A change of what is
+ * asked for opens a second stream and drops the first only when the second one speaks, so that nothing stops meanwhile. Main
+ * thread only.
+ */
+
+#pragma once
+
+#include "transfer/http/fetcher.h"
+#include "transfer/swarm/wire.h"
+
+G_BEGIN_DECLS
+
+typedef struct ExoSession ExoSession;
+
+typedef struct
+{
+  /* A stream begins: what was known of this peer no longer counts, its snapshot follows. */
+  void (*up) (ExoSession *session, const ExoWireHello *hello, gpointer user_data);
+  /* Indices in @line are those of exo_session_oid(). */
+  void (*line) (ExoSession *session, const ExoWireLine *line, gpointer user_data);
+  /* The stream ended and no other is up. @error says why. It will try again by itself. */
+  void (*down) (ExoSession *session, const GError *error, gpointer user_data);
+} ExoSessionCallbacks;
+
+/* @peer_id: who must answer; another id is an error (an address that has changed hands) */
+ExoSession *exo_session_new (ExoFetcher *fetcher,
+                             const char *peer_id,
+                             const ExoSessionCallbacks *callbacks,
+                             gpointer user_data);
+void exo_session_free (ExoSession *session); /* no callback any more */
+
+/* @base_urls: "http://192.168.1.5:52418", best first; a change is used from the next attempt on */
+void exo_session_set_addresses (ExoSession *session, const char *const *base_urls);
+/* @subscription: (transfer none): who we are and what we ask about; an empty list of blobs closes the stream. */
+void exo_session_subscribe (ExoSession *session, const ExoWireHello *subscription);
+/* The network changed, or the peer was heard: no waiting for the back-off. */
+void exo_session_retry_now (ExoSession *session);
+
+gboolean exo_session_is_up (ExoSession *session);
+guint exo_session_n_failures (ExoSession *session); /* attempts since it was last up */
+/* Every blob of the latest subscription was asked about, and the snapshot is here (or there is none to expect). */
+gboolean exo_session_is_current (ExoSession *session);
+/* The address that answers; NULL unless it is up. Borrowed. */
+const char *exo_session_base_url (ExoSession *session);
+/* The oid that index @b of a line stands for; NULL past the end. Borrowed. */
+const char *exo_session_oid (ExoSession *session, guint32 b);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoSession, exo_session_free)
+
+G_END_DECLS

@@ -1,0 +1,130 @@
+/* swarm-private.h - what the files of the swarm share
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *   swarm.c   neighbours, streams, the plan's pump
+ *   flight.c  one fetch under way, from the Hub or from a neighbour
+ *   job.c     one blob, from the first lock to the verified file
+ *   mend.c    a blob whose hash does not match: who was wrong, what to fetch again
+ */
+
+#pragma once
+
+#include "transfer/swarm/announcer.h"
+#include "transfer/swarm/plan.h"
+#include "transfer/swarm/session.h"
+#include "transfer/swarm/swarm.h"
+
+typedef struct ExoJob ExoJob;
+typedef struct ExoFlight ExoFlight;
+typedef struct ExoMend ExoMend;
+
+struct ExoNeighbour
+{
+  ExoSwarm *swarm;
+  char *id, *name;
+  GStrv base_urls;
+  ExoSession *session;
+  ExoPlanPeer peer; /* 0 while its stream is not up */
+  gboolean shunned;
+  gboolean hub;       /* it reaches the Hub, as it says */
+  gboolean announced; /* by discovery; otherwise it made itself known by a subscription */
+  guint64 bytes;      /* received from it */
+  GHashTable *wants;  /* oids it is fetching, owned strings */
+};
+
+struct ExoSwarm
+{
+  char *node_id, *node_name;
+  ExoFetcher *fetcher; /* borrowed, like hub and store */
+  ExoHub *hub;
+  ExoStore *store;
+  ExoLanServer *server;
+  ExoAnnouncer *announcer;
+  ExoPlan *plan;
+  ExoSwarmCallbacks callbacks;
+  gpointer user_data;
+
+  GHashTable *neighbours; /* id -> ExoNeighbour, owned */
+  GHashTable *by_peer;    /* ExoPlanPeer -> ExoNeighbour */
+  GHashTable *jobs;       /* oid -> ExoJob, owned */
+  GHashTable *by_blob;    /* ExoPlanBlob -> ExoJob */
+  GHashTable *parked;     /* oid -> ExoPieceMap: served, not wanted; owned */
+  GHashTable *flights;    /* ExoPlanFetch -> ExoFlight */
+  GHashTable *digests;    /* oid -> the answer to GET .../pieces for a complete blob, owned */
+  GHashTable *answers;    /* oid -> requests that wait for digests under way, both borrowed */
+
+  guint64 bytes_from_hub, bytes_from_lan;
+  guint next_order; /* for ExoJob.order */
+  guint pump_source, wake_source, subscribe_source, informed_source;
+  gboolean stopping;
+};
+
+struct ExoJob
+{
+  ExoSwarm *swarm;
+  ExoRepoType type;
+  char *id, *commit, *path, *oid;
+  guint64 size;
+  gboolean open;
+  guint order;          /* by which blobs enter the plan and the subscriptions */
+  ExoPartial *partial;  /* NULL while opening */
+  ExoPlanBlob blob;     /* 0 unless in the plan */
+  gboolean hub_allowed; /* neighbours were heard first: the plan may use the Hub for it */
+  ExoWantState state;
+  GError *error;
+  GPtrArray *wants; /* ExoWant, owned by their transfers */
+  guint n_flights;
+  gboolean closing; /* the last want went; ends when the last flight has */
+  gboolean parking; /* closing, and its pieces stay shared */
+  guint64 from_hub, from_lan;
+  GCancellable *cancellable;
+  guint retry_source; /* another program holds the lock */
+
+  /* mend.c */
+  ExoMend *mend;        /* digests are being gathered */
+  guint n_mends;        /* mismatches so far */
+  guint hub_only;       /* 0, or how many times the blob was fetched past the neighbours */
+  GHashTable *expected; /* piece -> its SHA-256 as 32 bytes: known before it is fetched again */
+};
+
+struct ExoWant
+{
+  ExoJob *job;
+  ExoWantChanged changed;
+  gpointer user_data;
+};
+
+/* swarm.c */
+void exo_swarm_pump_soon (ExoSwarm *swarm);
+void exo_swarm_subscribe_soon (ExoSwarm *swarm);
+void exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why);
+void exo_swarm_warn (ExoSwarm *swarm, const char *kind, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+void exo_swarm_neighbour_changed (ExoNeighbour *neighbour);
+ExoNeighbour *exo_swarm_neighbour (ExoSwarm *swarm, const char *id); /* (nullable) */
+
+/* flight.c */
+void exo_flight_start (ExoSwarm *swarm, const ExoPlanAction *action);
+void exo_flight_cancel (ExoSwarm *swarm, ExoPlanFetch fetch);
+void exo_flights_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder);
+
+/* job.c */
+/* @source_id: a node id, NULL: the Hub */
+void exo_job_piece_written (ExoJob *job, guint32 piece, const char *source_id);
+void exo_job_piece_accepted (ExoJob *job, guint32 piece, const char *source_id);
+void exo_job_drop_piece (ExoJob *job, guint32 piece, ExoPlanPeer avoid);
+void exo_job_flight_ended (ExoJob *job);
+void exo_job_fail (ExoJob *job, const GError *error);
+void exo_job_set_state (ExoJob *job, ExoWantState state);
+void exo_job_enter_plan (ExoJob *job, gboolean use_peers);
+void exo_job_leave_plan (ExoJob *job);
+void exo_job_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder);
+void exo_job_free (ExoJob *job);
+
+/* mend.c */
+void exo_mend_start (ExoJob *job);
+void exo_mend_cancel (ExoJob *job);
+/* The piece has an expected digest: compares, then accepts or drops it. */
+void exo_mend_check_piece (ExoJob *job, guint32 piece, const char *source_id);
+void exo_mend_digests_wanted (ExoSwarm *swarm, ExoLanRequest *request, const char *oid);

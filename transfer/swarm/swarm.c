@@ -1,0 +1,879 @@
+/* swarm.c - neighbours, their streams, and the plan's pump; see swarm.h
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "transfer/error.h"
+#include "transfer/oid.h"
+#include "transfer/swarm/swarm-private.h"
+
+/* Slots bound what one disk and link serve at once; about half a lab of 23 (swarm-notes rule 3). */
+#define UPLOAD_SLOTS 12
+
+/* Jobs that start together are asked about together. */
+#define SUBSCRIBE_DELAY_MS 10
+
+/* A neighbour that does not say within this time what it has is not waited for. Beyond it, bytes that it holds may be fetched from the Hub;
+ * within it nothing is. */
+#define INFORMED_DEADLINE_MS 1500
+
+/* A neighbour that only made itself known by subscribing is forgotten after so many failed attempts to reach it. */
+#define HEARD_FAILURES_MAX 4
+
+/* --- the pump ------------------------------------------------------------------------------ */
+
+static gboolean on_wake (gpointer user_data);
+
+static void
+schedule_wake (ExoSwarm *swarm, gint64 now_us)
+{
+  gint64 at = exo_plan_wake_at (swarm->plan);
+
+  g_clear_handle_id (&swarm->wake_source, g_source_remove);
+  if (at != G_MAXINT64)
+    swarm->wake_source =
+        g_timeout_add ((guint) CLAMP ((at - now_us) / 1000 + 1, 1, 60 * 1000), on_wake, swarm);
+}
+
+static gboolean
+pump (gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  gint64 now_us = g_get_monotonic_time ();
+  ExoPlanAction action;
+
+  swarm->pump_source = 0;
+  while (exo_plan_next (swarm->plan, now_us, &action))
+    if (action.kind == EXO_PLAN_CANCEL)
+      exo_flight_cancel (swarm, action.fetch);
+    else
+      exo_flight_start (swarm, &action);
+  schedule_wake (swarm, now_us);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_wake (gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+
+  swarm->wake_source = 0;
+  exo_swarm_pump_soon (swarm);
+  return G_SOURCE_REMOVE;
+}
+
+void
+exo_swarm_pump_soon (ExoSwarm *swarm)
+{
+  if (swarm->pump_source == 0 && !swarm->stopping)
+    swarm->pump_source = g_idle_add_full (G_PRIORITY_DEFAULT, pump, swarm, NULL);
+}
+
+static void
+on_hub_changed (ExoHub *hub, gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  ExoHubState state;
+
+  exo_hub_get_state (hub, &state);
+  exo_plan_set_hub (swarm->plan, state.reachable, state.blocked_until_us, state.rate,
+                    state.first_byte_us);
+  exo_announcer_hub (swarm->announcer, state.reachable, state.rate);
+  exo_swarm_pump_soon (swarm);
+  swarm->callbacks.hub_changed (swarm, swarm->user_data);
+}
+
+void
+exo_swarm_warn (ExoSwarm *swarm, const char *kind, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  swarm->callbacks.warning (swarm, kind, message, swarm->user_data);
+}
+
+/* --- asking neighbours ----------------------------------------------------------------------- */
+
+static int
+compare_order (gconstpointer a, gconstpointer b)
+{
+  const ExoJob *x = *(ExoJob *const *) a, *y = *(ExoJob *const *) b;
+
+  return (x->order > y->order) - (x->order < y->order);
+}
+
+/* Jobs whose bytes neighbours may be asked for, in the order they were wanted. */
+static GPtrArray *
+jobs_to_ask_about (ExoSwarm *swarm)
+{
+  GPtrArray *jobs = g_ptr_array_new ();
+  GHashTableIter iter;
+  ExoJob *job;
+
+  g_hash_table_iter_init (&iter, swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    if (job->open && job->blob != 0)
+      g_ptr_array_add (jobs, job);
+  g_ptr_array_sort (jobs, compare_order);
+  g_ptr_array_set_size (jobs, (int) MIN (jobs->len, EXO_WIRE_OIDS_MAX));
+  return jobs;
+}
+
+static ExoWireHello *
+make_subscription (ExoSwarm *swarm)
+{
+  g_autoptr (GPtrArray) jobs = jobs_to_ask_about (swarm);
+  ExoWireHello *hello = g_new0 (ExoWireHello, 1);
+  ExoHubState state;
+
+  exo_hub_get_state (swarm->hub, &state);
+  g_strlcpy (hello->id, swarm->node_id, sizeof hello->id);
+  hello->name = g_strdup (swarm->node_name);
+  hello->port = exo_lan_server_port (swarm->server);
+  hello->hub = state.reachable;
+  hello->hub_rate = state.rate;
+  hello->blobs = g_array_new (FALSE, FALSE, sizeof (ExoWireBlob));
+  for (guint i = 0; i < jobs->len; i++)
+    {
+      const ExoJob *job = g_ptr_array_index (jobs, i);
+      ExoWireBlob blob = { g_strdup (job->oid), job->size };
+      g_array_append_val (hello->blobs, blob);
+    }
+  return hello;
+}
+
+static void
+allow_hub (ExoSwarm *swarm)
+{
+  GHashTableIter iter;
+  ExoJob *job;
+
+  g_clear_handle_id (&swarm->informed_source, g_source_remove);
+  g_hash_table_iter_init (&iter, swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    if (job->blob != 0 && !job->hub_allowed)
+      {
+        job->hub_allowed = TRUE;
+        exo_plan_set_use_hub (swarm->plan, job->blob, TRUE);
+      }
+  exo_swarm_pump_soon (swarm);
+}
+
+static gboolean
+on_informed_deadline (gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+
+  swarm->informed_source = 0;
+  allow_hub (swarm);
+  return G_SOURCE_REMOVE;
+}
+
+gboolean
+exo_swarm_is_informed (ExoSwarm *swarm)
+{
+  GHashTableIter iter;
+  ExoNeighbour *neighbour;
+
+  if (swarm->subscribe_source != 0)
+    return FALSE;
+  g_hash_table_iter_init (&iter, swarm->neighbours);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
+    if (!neighbour->shunned && !exo_session_is_current (neighbour->session) &&
+        exo_session_n_failures (neighbour->session) == 0)
+      return FALSE;
+  return TRUE;
+}
+
+static void
+check_informed (ExoSwarm *swarm)
+{
+  if (swarm->informed_source != 0 && exo_swarm_is_informed (swarm))
+    allow_hub (swarm);
+}
+
+static gboolean
+subscribe (gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  g_autoptr (ExoWireHello) hello = make_subscription (swarm);
+  g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (swarm);
+
+  swarm->subscribe_source = 0;
+  g_clear_handle_id (&swarm->informed_source, g_source_remove);
+  if (hello->blobs->len > 0)
+    swarm->informed_source = g_timeout_add (INFORMED_DEADLINE_MS, on_informed_deadline, swarm);
+  for (guint i = 0; i < neighbours->len; i++)
+    {
+      ExoNeighbour *neighbour = g_ptr_array_index (neighbours, i);
+      if (!neighbour->shunned)
+        exo_session_subscribe (neighbour->session, hello);
+    }
+  check_informed (swarm);
+  return G_SOURCE_REMOVE;
+}
+
+void
+exo_swarm_subscribe_soon (ExoSwarm *swarm)
+{
+  if (swarm->subscribe_source == 0 && !swarm->stopping)
+    swarm->subscribe_source = g_timeout_add (SUBSCRIBE_DELAY_MS, subscribe, swarm);
+}
+
+/* --- what neighbours say ---------------------------------------------------------------------- */
+
+static ExoJob *
+job_of (ExoSession *session, ExoSwarm *swarm, guint32 b)
+{
+  const char *oid = exo_session_oid (session, b);
+  ExoJob *job = oid != NULL ? g_hash_table_lookup (swarm->jobs, oid) : NULL;
+
+  return job != NULL && job->blob != 0 ? job : NULL;
+}
+
+/* A stream begins with a snapshot: what was known before is not to be added to it. */
+static void
+forget_facts (ExoNeighbour *neighbour)
+{
+  ExoSwarm *swarm = neighbour->swarm;
+  GHashTableIter iter;
+  ExoJob *job;
+
+  g_hash_table_remove_all (neighbour->wants);
+  g_hash_table_iter_init (&iter, swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    if (job->blob != 0)
+      {
+        guint32 n = exo_pieces_in (job->size);
+        exo_plan_peer_released (swarm->plan, neighbour->peer, job->blob, 0, n);
+        exo_plan_peer_dropped (swarm->plan, neighbour->peer, job->blob, 0, n);
+        exo_plan_peer_wants (swarm->plan, neighbour->peer, job->blob, FALSE);
+      }
+}
+
+static void
+on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_data)
+{
+  ExoNeighbour *neighbour = user_data;
+  ExoSwarm *swarm = neighbour->swarm;
+
+  if (neighbour->peer == 0)
+    {
+      neighbour->peer = exo_plan_add_peer (swarm->plan, neighbour->id, 0);
+      g_hash_table_insert (swarm->by_peer, GUINT_TO_POINTER (neighbour->peer), neighbour);
+      g_debug ("%s (%s) is connected", neighbour->name, exo_session_base_url (session));
+    }
+  else
+    forget_facts (neighbour);
+  neighbour->hub = hello->hub;
+  exo_plan_peer_hub (swarm->plan, neighbour->peer, hello->hub, hello->hub_rate);
+  exo_swarm_neighbour_changed (neighbour);
+  exo_swarm_pump_soon (swarm);
+}
+
+static void
+set_wants (ExoNeighbour *neighbour, ExoJob *job, gboolean wants)
+{
+  exo_plan_peer_wants (neighbour->swarm->plan, neighbour->peer, job->blob, wants);
+  if (wants)
+    g_hash_table_add (neighbour->wants, g_strdup (job->oid));
+  else
+    g_hash_table_remove (neighbour->wants, job->oid);
+  exo_swarm_neighbour_changed (neighbour);
+}
+
+static void
+apply_state (ExoNeighbour *neighbour, ExoSession *session, const ExoWireState *state)
+{
+  ExoJob *job = job_of (session, neighbour->swarm, state->b);
+  ExoPlan *plan = neighbour->swarm->plan;
+  guint32 n = exo_piece_map_n_pieces (state->have), first = 0;
+
+  if (job == NULL)
+    return;
+  exo_plan_peer_released (plan, neighbour->peer, job->blob, 0, n);
+  exo_plan_peer_dropped (plan, neighbour->peer, job->blob, 0, n);
+  while (first < n)
+    {
+      guint32 end = first;
+
+      while (end < n && exo_piece_map_has (state->have, end))
+        end++;
+      if (end > first)
+        exo_plan_peer_has (plan, neighbour->peer, job->blob, first, end - first);
+      first = end + 1;
+    }
+  set_wants (neighbour, job, state->wants);
+}
+
+typedef void (
+    *RangeFact) (ExoPlan *plan, ExoPlanPeer peer, ExoPlanBlob blob, guint32 first, guint32 n);
+
+static void
+apply_ranges (ExoNeighbour *neighbour, ExoSession *session, GArray *ranges, RangeFact fact)
+{
+  for (guint i = 0; i < ranges->len; i++)
+    {
+      const ExoWireRange *range = &g_array_index (ranges, ExoWireRange, i);
+      ExoJob *job = job_of (session, neighbour->swarm, range->b);
+
+      if (job != NULL)
+        fact (neighbour->swarm->plan, neighbour->peer, job->blob, range->first, range->n);
+    }
+}
+
+static void
+apply_claims (ExoNeighbour *neighbour, ExoSession *session, GArray *claims)
+{
+  gint64 now_us = g_get_monotonic_time ();
+
+  for (guint i = 0; i < claims->len; i++)
+    {
+      const ExoWireRange *range = &g_array_index (claims, ExoWireRange, i);
+      ExoJob *job = job_of (session, neighbour->swarm, range->b);
+
+      if (job != NULL)
+        exo_plan_peer_claims (neighbour->swarm->plan, neighbour->peer, job->blob, range->first,
+                              range->n, now_us);
+    }
+}
+
+static void
+apply_wants (ExoNeighbour *neighbour, ExoSession *session, GArray *blobs, gboolean wants)
+{
+  for (guint i = 0; i < blobs->len; i++)
+    {
+      ExoJob *job = job_of (session, neighbour->swarm, g_array_index (blobs, guint32, i));
+
+      if (job != NULL)
+        set_wants (neighbour, job, wants);
+    }
+}
+
+/* In the order transfer/PROTOCOL.md prescribes for the kinds of one line. */
+static void
+on_session_line (ExoSession *session, const ExoWireLine *line, gpointer user_data)
+{
+  ExoNeighbour *neighbour = user_data;
+  ExoSwarm *swarm = neighbour->swarm;
+
+  for (guint i = 0; i < line->states->len; i++)
+    apply_state (neighbour, session, &g_array_index (line->states, ExoWireState, i));
+  apply_ranges (neighbour, session, line->release, exo_plan_peer_released);
+  apply_ranges (neighbour, session, line->drop, exo_plan_peer_dropped);
+  apply_ranges (neighbour, session, line->have, exo_plan_peer_has);
+  apply_ranges (neighbour, session, line->fetch, exo_plan_peer_fetching);
+  apply_claims (neighbour, session, line->claim);
+  apply_wants (neighbour, session, line->wants_on, TRUE);
+  apply_wants (neighbour, session, line->wants_off, FALSE);
+  if (line->has_load)
+    exo_plan_peer_load (swarm->plan, neighbour->peer, line->uploads, line->queued);
+  if (line->has_hub)
+    {
+      neighbour->hub = line->hub;
+      exo_plan_peer_hub (swarm->plan, neighbour->peer, line->hub, line->hub_rate);
+      exo_swarm_neighbour_changed (neighbour);
+    }
+  check_informed (swarm);
+  exo_swarm_pump_soon (swarm);
+}
+
+static void
+leave_plan (ExoNeighbour *neighbour)
+{
+  if (neighbour->peer == 0)
+    return;
+  exo_plan_remove_peer (neighbour->swarm->plan, neighbour->peer);
+  g_hash_table_remove (neighbour->swarm->by_peer, GUINT_TO_POINTER (neighbour->peer));
+  neighbour->peer = 0;
+  g_hash_table_remove_all (neighbour->wants);
+  exo_swarm_pump_soon (neighbour->swarm);
+}
+
+static void
+remove_neighbour (ExoNeighbour *neighbour)
+{
+  ExoSwarm *swarm = neighbour->swarm;
+
+  leave_plan (neighbour);
+  swarm->callbacks.neighbour_removed (swarm, neighbour, swarm->user_data);
+  g_hash_table_remove (swarm->neighbours, neighbour->id);
+  check_informed (swarm);
+}
+
+static void
+on_session_down (ExoSession *session, const GError *error, gpointer user_data)
+{
+  ExoNeighbour *neighbour = user_data;
+  ExoSwarm *swarm = neighbour->swarm;
+  guint failures = exo_session_n_failures (session);
+
+  if (neighbour->peer != 0 &&
+      !g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED))
+    g_message ("%s no longer answers: %s", neighbour->name, error->message);
+  else
+    g_debug ("stream from %s: %s", neighbour->name, error->message);
+  leave_plan (neighbour);
+  exo_swarm_neighbour_changed (neighbour);
+  if (failures == 2 && neighbour->announced)
+    swarm->callbacks.neighbour_failed (swarm, neighbour->id, swarm->user_data);
+  if (!neighbour->announced && (failures == 0 || failures >= HEARD_FAILURES_MAX))
+    remove_neighbour (neighbour);
+  else
+    check_informed (swarm);
+}
+
+/* --- neighbours ------------------------------------------------------------------------------- */
+
+static void
+neighbour_free (ExoNeighbour *neighbour)
+{
+  exo_session_free (neighbour->session);
+  g_hash_table_unref (neighbour->wants);
+  g_strfreev (neighbour->base_urls);
+  g_free (neighbour->name);
+  g_free (neighbour->id);
+  g_free (neighbour);
+}
+
+ExoNeighbour *
+exo_swarm_neighbour (ExoSwarm *swarm, const char *id)
+{
+  return g_hash_table_lookup (swarm->neighbours, id);
+}
+
+void
+exo_swarm_neighbour_changed (ExoNeighbour *neighbour)
+{
+  neighbour->swarm->callbacks.neighbour_changed (neighbour->swarm, neighbour,
+                                                 neighbour->swarm->user_data);
+}
+
+static ExoNeighbour *
+add_neighbour (ExoSwarm *swarm, const char *id, const char *name)
+{
+  static const ExoSessionCallbacks callbacks = { on_session_up, on_session_line, on_session_down };
+  ExoNeighbour *neighbour = g_new0 (ExoNeighbour, 1);
+
+  neighbour->swarm = swarm;
+  neighbour->id = g_strdup (id);
+  neighbour->name = g_strdup (name);
+  neighbour->hub = TRUE;
+  neighbour->wants = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  neighbour->session = exo_session_new (swarm->fetcher, id, &callbacks, neighbour);
+  g_hash_table_insert (swarm->neighbours, neighbour->id, neighbour);
+  return neighbour;
+}
+
+/* "http://10.0.0.1:52418", "http://[fe80::1%25eth0]:52418" (RFC 6874) */
+static char *
+base_url (GInetSocketAddress *address)
+{
+  GInetAddress *host = g_inet_socket_address_get_address (address);
+  g_autofree char *text = g_inet_address_to_string (host);
+  guint port = g_inet_socket_address_get_port (address);
+  guint32 scope;
+
+  if (g_inet_address_get_family (host) != G_SOCKET_FAMILY_IPV6)
+    return g_strdup_printf ("http://%s:%u", text, port);
+  scope = g_inet_socket_address_get_scope_id (address);
+  if (scope == 0)
+    return g_strdup_printf ("http://[%s]:%u", text, port);
+  return g_strdup_printf ("http://[%s%%25%u]:%u", text, scope, port);
+}
+
+void
+exo_swarm_peer_seen (ExoSwarm *swarm, const char *id, const char *name, GPtrArray *addresses)
+{
+  ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, id);
+  g_autoptr (GStrvBuilder) urls = g_strv_builder_new ();
+  gboolean is_new = neighbour == NULL;
+
+  if (strcmp (id, swarm->node_id) == 0)
+    return;
+  for (guint i = 0; i < addresses->len; i++)
+    {
+      g_autofree char *url = base_url (g_ptr_array_index (addresses, i));
+      g_strv_builder_add (urls, url);
+    }
+  if (is_new)
+    neighbour = add_neighbour (swarm, id, name);
+  neighbour->announced = TRUE;
+  g_free (neighbour->name);
+  neighbour->name = g_strdup (name);
+  g_strfreev (neighbour->base_urls);
+  neighbour->base_urls = g_strv_builder_end (urls);
+  exo_session_set_addresses (neighbour->session, (const char *const *) neighbour->base_urls);
+  if (is_new)
+    swarm->callbacks.neighbour_added (swarm, neighbour, swarm->user_data);
+  else
+    exo_swarm_neighbour_changed (neighbour);
+  if (is_new && g_hash_table_size (swarm->jobs) > 0)
+    {
+      g_autoptr (ExoWireHello) hello = make_subscription (swarm);
+      exo_session_subscribe (neighbour->session, hello);
+    }
+  else
+    exo_session_retry_now (neighbour->session);
+}
+
+void
+exo_swarm_peer_gone (ExoSwarm *swarm, const char *id)
+{
+  ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, id);
+
+  if (neighbour == NULL)
+    return;
+  /* A goodbye may be that of its avahi-daemon alone: as long as its stream lives it is here. */
+  neighbour->announced = FALSE;
+  if (!exo_session_is_up (neighbour->session))
+    remove_neighbour (neighbour);
+}
+
+void
+exo_swarm_network_changed (ExoSwarm *swarm)
+{
+  GHashTableIter iter;
+  ExoNeighbour *neighbour;
+
+  g_hash_table_iter_init (&iter, swarm->neighbours);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
+    exo_session_retry_now (neighbour->session);
+}
+
+void
+exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why)
+{
+  if (neighbour->shunned)
+    return;
+  neighbour->shunned = TRUE;
+  if (neighbour->peer != 0)
+    exo_plan_shun_peer (swarm->plan, neighbour->peer);
+  exo_swarm_warn (
+      swarm, "peer",
+      "%s (%s) served wrong bytes and is not asked any more: %s. Check its disk and memory.",
+      neighbour->name,
+      neighbour->base_urls != NULL && neighbour->base_urls[0] != NULL ? neighbour->base_urls[0]
+                                                                      : neighbour->id,
+      why);
+  exo_swarm_neighbour_changed (neighbour);
+  exo_swarm_pump_soon (swarm);
+}
+
+GPtrArray *
+exo_swarm_neighbours (ExoSwarm *swarm)
+{
+  GPtrArray *neighbours = g_ptr_array_new ();
+  GHashTableIter iter;
+  gpointer neighbour;
+
+  g_hash_table_iter_init (&iter, swarm->neighbours);
+  while (g_hash_table_iter_next (&iter, NULL, &neighbour))
+    g_ptr_array_add (neighbours, neighbour);
+  return neighbours;
+}
+
+const char *
+exo_neighbour_id (ExoNeighbour *neighbour)
+{
+  return neighbour->id;
+}
+
+const char *
+exo_neighbour_name (ExoNeighbour *neighbour)
+{
+  return neighbour->name;
+}
+
+const char *const *
+exo_neighbour_base_urls (ExoNeighbour *neighbour)
+{
+  return (const char *const *) neighbour->base_urls;
+}
+
+const char *
+exo_neighbour_state (ExoNeighbour *neighbour)
+{
+  if (neighbour->shunned)
+    return "shunned";
+  if (exo_session_is_up (neighbour->session))
+    return "connected";
+  return exo_session_n_failures (neighbour->session) > 1 ? "unreachable" : "present";
+}
+
+gboolean
+exo_neighbour_reaches_hub (ExoNeighbour *neighbour)
+{
+  return neighbour->hub;
+}
+
+guint64
+exo_neighbour_bytes (ExoNeighbour *neighbour)
+{
+  return neighbour->bytes;
+}
+
+gboolean
+exo_neighbour_wants (ExoNeighbour *neighbour, const char *oid)
+{
+  return g_hash_table_contains (neighbour->wants, oid);
+}
+
+/* --- what neighbours ask ---------------------------------------------------------------------- */
+
+static void
+describe (const char *oid, guint64 size, guint32 b, ExoWireBuilder *builder, gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  ExoJob *job = g_hash_table_lookup (swarm->jobs, oid);
+  ExoPieceMap *parked = g_hash_table_lookup (swarm->parked, oid);
+  g_auto (ExoStoredBlob) stored = { 0 };
+
+  if (job != NULL && job->open && job->size == size && job->partial != NULL)
+    exo_job_describe (job, b, builder);
+  else if (parked != NULL && exo_piece_map_blob_size (parked) == size)
+    exo_wire_builder_state (builder, b, FALSE, parked);
+  else if (exo_store_find (swarm->store, oid, &stored) && stored.open && stored.size == size)
+    {
+      g_autoptr (ExoPieceMap) all = exo_piece_map_new (size);
+      exo_piece_map_fill (all);
+      exo_wire_builder_state (builder, b, FALSE, all);
+    }
+}
+
+static void
+subscriber_seen (const ExoWireHello *hello, const char *address, gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, hello->id);
+  g_autoptr (GSocketAddress) heard = NULL;
+  g_autoptr (GPtrArray) addresses = g_ptr_array_new ();
+
+  if (neighbour != NULL)
+    {
+      exo_session_retry_now (neighbour->session);
+      return;
+    }
+  heard = hello->port != 0 ? g_inet_socket_address_new_from_string (address, hello->port) : NULL;
+  if (heard == NULL || g_hash_table_size (swarm->neighbours) >= EXO_LAN_CONNECTIONS_MAX)
+    return;
+  g_ptr_array_add (addresses, heard);
+  exo_swarm_peer_seen (swarm, hello->id, hello->name, addresses);
+  exo_swarm_neighbour (swarm, hello->id)->announced = FALSE;
+}
+
+static void
+subscriber_gone (const char *id, gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, id);
+
+  if (neighbour != NULL && !neighbour->announced && !exo_session_is_up (neighbour->session) &&
+      !swarm->stopping)
+    remove_neighbour (neighbour);
+}
+
+static void
+on_stream_opened (ExoLanServer *server,
+                  ExoLanStream *stream,
+                  const char *body,
+                  gsize length,
+                  gpointer user_data)
+{
+  exo_announcer_stream_opened (((ExoSwarm *) user_data)->announcer, stream, body, length);
+}
+
+static void
+on_stream_closed (ExoLanServer *server, ExoLanStream *stream, gpointer user_data)
+{
+  exo_announcer_stream_closed (((ExoSwarm *) user_data)->announcer, stream);
+}
+
+static void
+on_digests_wanted (ExoLanServer *server,
+                   ExoLanRequest *request,
+                   const char *oid,
+                   gpointer user_data)
+{
+  exo_mend_digests_wanted (user_data, request, oid);
+}
+
+static GBytes *
+error_body (const char *message)
+{
+  g_autofree char *text = g_strdup_printf ("{\"error\":\"%s\"}", message);
+
+  return g_bytes_new (text, strlen (text));
+}
+
+static void
+on_manifest_wanted (ExoLanServer *server,
+                    ExoLanRequest *request,
+                    const char *type_name,
+                    const char *id,
+                    const char *revision,
+                    gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  ExoManifest *manifest = NULL;
+  g_autoptr (GBytes) body = NULL;
+  g_autofree char *commit = NULL;
+  ExoRepoType type;
+
+  if (exo_repo_type_parse (type_name, &type) && exo_repo_id_check (id, NULL) &&
+      exo_revision_check (revision, NULL))
+    {
+      commit = exo_is_commit (revision) ? g_strdup (revision)
+                                        : exo_store_read_ref (swarm->store, type, id, revision);
+      if (commit != NULL)
+        manifest = exo_store_peek_manifest (swarm->store, type, id, commit);
+    }
+  /* What is gated or private is not even hinted at: the same answer as for what is not here. */
+  if (manifest != NULL && exo_manifest_is_open (manifest))
+    {
+      char *text = exo_manifest_to_json (manifest);
+      body = g_bytes_new_take (text, strlen (text));
+      exo_lan_request_respond (request, 200, body);
+      return;
+    }
+  body = error_body ("this node knows no such revision");
+  exo_lan_request_respond (request, 404, body);
+}
+
+/* A complete blob is opened when the first neighbour asks for bytes of it. */
+static int
+on_lookup (const char *oid, guint64 *out_size, gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  g_auto (ExoStoredBlob) stored = { 0 };
+
+  if (!exo_store_find (swarm->store, oid, &stored) || !stored.open)
+    return -1;
+  *out_size = stored.size;
+  return g_open (stored.path, O_RDONLY | O_CLOEXEC, 0);
+}
+
+/* --- life --------------------------------------------------------------------------------------- */
+
+ExoSwarm *
+exo_swarm_new (const ExoSwarmConfig *config,
+               ExoFetcher *fetcher,
+               ExoHub *hub,
+               ExoStore *store,
+               const ExoSwarmCallbacks *callbacks,
+               gpointer user_data,
+               GError **error)
+{
+  static const ExoLanCallbacks lan = { on_stream_opened, on_stream_closed, on_digests_wanted,
+                                       on_manifest_wanted };
+  static const ExoAnnouncerCallbacks asked = { describe, subscriber_seen, subscriber_gone };
+  ExoSwarm *swarm = g_new0 (ExoSwarm, 1);
+  guint64 seed = g_str_hash (config->node_id);
+
+  swarm->server = exo_lan_server_new (
+      config->upload_slots != 0 ? config->upload_slots : UPLOAD_SLOTS, &lan, swarm, error);
+  if (swarm->server == NULL)
+    {
+      g_free (swarm);
+      return NULL;
+    }
+  swarm->node_id = g_strdup (config->node_id);
+  swarm->node_name = g_strdup (config->node_name);
+  swarm->fetcher = fetcher;
+  swarm->hub = hub;
+  swarm->store = store;
+  swarm->callbacks = *callbacks;
+  swarm->user_data = user_data;
+  swarm->plan = exo_plan_new (config->node_id, seed, NULL);
+  swarm->announcer = exo_announcer_new (config->node_id, config->node_name, &asked, swarm);
+  exo_announcer_set_server (swarm->announcer, swarm->server);
+  exo_lan_server_set_lookup (swarm->server, on_lookup, swarm);
+  swarm->neighbours =
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) neighbour_free);
+  swarm->by_peer = g_hash_table_new (NULL, NULL);
+  swarm->jobs =
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) exo_job_free);
+  swarm->by_blob = g_hash_table_new (NULL, NULL);
+  swarm->parked =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) exo_piece_map_free);
+  swarm->flights = g_hash_table_new (NULL, NULL);
+  swarm->digests =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_bytes_unref);
+  swarm->answers = g_hash_table_new (g_str_hash, g_str_equal);
+  exo_plan_set_hub (swarm->plan, TRUE, 0, 0, 0);
+  exo_hub_set_watch (hub, on_hub_changed, swarm);
+  return swarm;
+}
+
+/* Every fetch reports once more after it was cancelled; until then its job must not go. Nor while the store still works for it. */
+static void
+land_all (ExoSwarm *swarm)
+{
+  g_autoptr (GList) fetches = g_hash_table_get_keys (swarm->flights);
+
+  for (GList *l = fetches; l != NULL; l = l->next)
+    exo_flight_cancel (swarm, GPOINTER_TO_UINT (l->data));
+  while (g_hash_table_size (swarm->jobs) > 0 || g_hash_table_size (swarm->answers) > 0)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+void
+exo_swarm_free (ExoSwarm *swarm)
+{
+  if (swarm == NULL)
+    return;
+  swarm->stopping = TRUE;
+  g_clear_handle_id (&swarm->pump_source, g_source_remove);
+  g_clear_handle_id (&swarm->wake_source, g_source_remove);
+  g_clear_handle_id (&swarm->subscribe_source, g_source_remove);
+  g_clear_handle_id (&swarm->informed_source, g_source_remove);
+  land_all (swarm);
+  exo_hub_set_watch (swarm->hub, NULL, NULL);
+  exo_lan_server_free (swarm->server);
+  exo_announcer_free (swarm->announcer);
+  g_hash_table_unref (swarm->jobs);
+  g_hash_table_unref (swarm->neighbours);
+  g_hash_table_unref (swarm->by_peer);
+  g_hash_table_unref (swarm->by_blob);
+  g_hash_table_unref (swarm->parked);
+  g_hash_table_unref (swarm->flights);
+  g_hash_table_unref (swarm->digests);
+  g_hash_table_unref (swarm->answers);
+  exo_plan_free (swarm->plan);
+  g_free (swarm->node_id);
+  g_free (swarm->node_name);
+  g_free (swarm);
+}
+
+ExoLanServer *
+exo_swarm_server (ExoSwarm *swarm)
+{
+  return swarm->server;
+}
+
+guint64
+exo_swarm_bytes_from_hub (ExoSwarm *swarm)
+{
+  return swarm->bytes_from_hub;
+}
+
+guint64
+exo_swarm_bytes_from_lan (ExoSwarm *swarm)
+{
+  return swarm->bytes_from_lan;
+}
+
+void
+exo_swarm_forget (ExoSwarm *swarm, const char *oid)
+{
+  g_hash_table_remove (swarm->parked, oid);
+  g_hash_table_remove (swarm->digests, oid);
+  exo_lan_server_unshare (swarm->server, oid);
+}

@@ -1,0 +1,116 @@
+/* swarm.h - carries out the plan: blobs wanted, neighbours, fetches under way
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The shell around plan.h: tells it what happens, does what it says. Owns the neighbours and their streams, and one job per
+ * blob that is being fetched, however many transfers want it. Main thread only.
+ */
+
+#pragma once
+
+#include "transfer/http/lan-server.h"
+#include "transfer/hub/hub.h"
+#include "transfer/store/store.h"
+
+G_BEGIN_DECLS
+
+typedef struct ExoSwarm ExoSwarm;
+typedef struct ExoWant ExoWant;
+typedef struct ExoNeighbour ExoNeighbour;
+
+typedef struct
+{
+  /* An ExoNeighbour appeared, changed (at most once a main loop turn) or is about to go. */
+  void (*neighbour_added) (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_data);
+  void (*neighbour_changed) (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_data);
+  void (*neighbour_removed) (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_data);
+  /* It does not answer any more: discovery should look again. */
+  void (*neighbour_failed) (ExoSwarm *swarm, const char *id, gpointer user_data);
+  void (*hub_changed) (ExoSwarm *swarm, gpointer user_data); /* exo_hub_get_state() says how */
+  void (*warning) (ExoSwarm *swarm, const char *kind, const char *message, gpointer user_data);
+} ExoSwarmCallbacks;
+
+typedef struct
+{
+  const char *node_id, *node_name;
+  guint upload_slots; /* 0: default */
+} ExoSwarmConfig;
+
+/* All of @fetcher, @hub, @store are borrowed and outlive it. @error: FAILED (the LAN server) */
+ExoSwarm *exo_swarm_new (const ExoSwarmConfig *config,
+                         ExoFetcher *fetcher,
+                         ExoHub *hub,
+                         ExoStore *store,
+                         const ExoSwarmCallbacks *callbacks,
+                         gpointer user_data,
+                         GError **error);
+/* Every want must be released before. Cancels, waits for the I/O threads, closes partials: journals are flushed. */
+void exo_swarm_free (ExoSwarm *swarm);
+
+ExoLanServer *exo_swarm_server (ExoSwarm *swarm);
+
+/* Neighbours. @addresses: GInetSocketAddress, best first */
+void exo_swarm_peer_seen (ExoSwarm *swarm, const char *id, const char *name, GPtrArray *addresses);
+void exo_swarm_peer_gone (ExoSwarm *swarm, const char *id);
+void exo_swarm_network_changed (ExoSwarm *swarm); /* tries again at once whom it could not reach */
+
+GPtrArray *exo_swarm_neighbours (ExoSwarm *swarm); /* (transfer container) */
+const char *exo_neighbour_id (ExoNeighbour *neighbour);
+const char *exo_neighbour_name (ExoNeighbour *neighbour);
+const char *const *exo_neighbour_base_urls (ExoNeighbour *neighbour); /* "http://address:port" */
+const char *exo_neighbour_state (ExoNeighbour *neighbour); /* as in org.exo.Agent1.Node State */
+gboolean exo_neighbour_reaches_hub (ExoNeighbour *neighbour);
+guint64 exo_neighbour_bytes (ExoNeighbour *neighbour); /* received from it since the start */
+gboolean exo_neighbour_wants (ExoNeighbour *neighbour, const char *oid);
+
+/* Blobs. ----------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  ExoRepoType type;
+  const char *id, *commit, *path; /* where the Hub has it */
+  const char *oid;
+  guint64 size;  /* not 0 */
+  gboolean open; /* may be shared on the LAN */
+} ExoWantSpec;
+
+typedef enum
+{
+  EXO_WANT_OPENING, /* locks, journal */
+  EXO_WANT_LOCKED,  /* another program is downloading this blob: asked again every second */
+  EXO_WANT_FETCHING,
+  EXO_WANT_VERIFYING,
+  EXO_WANT_DONE,   /* in blobs/ of the repo it was wanted for first, and in the index */
+  EXO_WANT_FAILED, /* exo_want_error() */
+} ExoWantState;
+
+/* @changed: the state changed; further progress is asked for with the functions below. */
+typedef void (*ExoWantChanged) (ExoWant *want, gpointer user_data);
+
+/* A second want of the same oid joins the job there is. */
+ExoWant *exo_swarm_want (ExoSwarm *swarm,
+                         const ExoWantSpec *spec,
+                         ExoWantChanged changed,
+                         gpointer user_data);
+/* No callback any more. With the last want of a blob its job ends: the partial file stays. @park: its pieces are served on. */
+void exo_want_release (ExoWant *want, gboolean park);
+
+ExoWantState exo_want_state (ExoWant *want);
+const GError *exo_want_error (ExoWant *want); /* NULL unless FAILED */
+const char *exo_want_oid (ExoWant *want);
+guint64 exo_want_bytes_done (ExoWant *want); /* on disk */
+guint64 exo_want_bytes_from_hub (ExoWant *want);
+guint64 exo_want_bytes_from_lan (ExoWant *want);
+
+/* Sum over all jobs since the start; file bytes that reached the disk. */
+guint64 exo_swarm_bytes_from_hub (ExoSwarm *swarm);
+guint64 exo_swarm_bytes_from_lan (ExoSwarm *swarm);
+guint exo_swarm_n_sources (ExoSwarm *swarm); /* neighbours it fetches from now */
+
+/* The blob is gone from the disk: neither parked nor served from here on. */
+void exo_swarm_forget (ExoSwarm *swarm, const char *oid);
+
+/* TRUE when each neighbour said what it has of the blobs wanted now, or does not answer. */
+gboolean exo_swarm_is_informed (ExoSwarm *swarm);
+
+G_END_DECLS
