@@ -44,6 +44,7 @@ typedef struct
 /* Signals of ExoEngine:
  *   "transfer-added" (ExoTransfer), "transfer-removed" (ExoTransfer)
  *   "node-added" (ExoNode), "node-removed" (ExoNode)
+ *   "node-failed" (const char *id): it does not answer; discovery should look again
  *   "warning" (const char *kind, const char *message): kind is one of "disk", "peer", "hub", "upstream", "network"
  *   "changed": some total below changed; at most four times a second
  * @error: DISK, FAILED */

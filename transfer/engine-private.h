@@ -1,0 +1,170 @@
+/* engine-private.h - what the engine, its transfers and its nodes share
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *   engine.c    start and stop, the lists, totals, the quarter-second tick
+ *   transfer.c  one model revision: resolve, fetch, publish
+ *   listing.c   where a transfer's list of files comes from, and its later confirmation
+ *   record.c    a transfer as the JSON text that survives a restart
+ *   node.c      a machine of the lab, as shown to users
+ *   statics.c   neighbours named in the configuration
+ *   diagnose.c  what is wrong, and how to mend it
+ */
+
+#pragma once
+
+#include "transfer/engine.h"
+#include "transfer/swarm/swarm.h"
+
+G_BEGIN_DECLS
+
+typedef struct ExoStatics ExoStatics;
+typedef struct ExoListing ExoListing;
+
+struct _ExoEngine
+{
+  GObject parent;
+  char *node_id, *node_name;
+  ExoFetcher *fetcher;
+  ExoHub *hub;
+  ExoStore *store;
+  ExoSwarm *swarm;
+  ExoStatics *statics;
+  GPtrArray *transfers; /* ExoTransfer, owned, by id */
+  GHashTable *nodes;    /* neighbour id -> ExoNode, owned */
+  ExoNode *self;
+  guint16 listen_port;
+  gboolean listen_loopback;
+  guint next_id;
+  gboolean settled; /* the neighbours present are known */
+  guint settle_source, tick_source, changed_source, scan_source;
+  guint64 base_from_hub, base_from_lan, base_served; /* totals of earlier runs */
+  gboolean hub_reachable;                            /* as last shown on the node card */
+  gint64 last_saved_us;                              /* totals written to the store */
+};
+
+/* Sampled each tick: bytes per second over the last five seconds. */
+#define EXO_RATE_SAMPLES 20
+typedef struct
+{
+  gint64 at_us[EXO_RATE_SAMPLES];
+  guint64 bytes[EXO_RATE_SAMPLES];
+  guint n, next;
+} ExoRateMeter;
+
+void exo_rate_meter_reset (ExoRateMeter *meter);
+void exo_rate_meter_add (ExoRateMeter *meter, gint64 now_us, guint64 bytes);
+guint64 exo_rate_meter_rate (const ExoRateMeter *meter); /* bytes/s */
+
+/* One file of a transfer. */
+typedef enum
+{
+  EXO_FILE_UNKNOWN, /* not looked for on disk yet */
+  EXO_FILE_LOOKING,
+  EXO_FILE_MISSING,  /* waits for its turn */
+  EXO_FILE_WANTED,   /* has a want */
+  EXO_FILE_TWIN,     /* same oid as an earlier file: waits for it */
+  EXO_FILE_ADOPTING, /* another transfer fetched it, maybe into another repo's blobs/ */
+  EXO_FILE_DONE,
+} ExoFileState;
+
+typedef struct
+{
+  ExoTransfer *transfer;
+  const ExoManifestFile *entry; /* borrowed from the manifest */
+  ExoFileState state;
+  ExoWant *want;
+} ExoTransferFile;
+
+struct _ExoTransfer
+{
+  GObject parent;
+  ExoEngine *engine; /* borrowed */
+  guint id;
+  ExoRepoType type;
+  char *model, *revision, *commit;
+  GStrv includes, excludes;
+  ExoTransferState state;
+  GError *error;         /* of FAILED; or why it waits */
+  gboolean unverified;   /* the listing came from a neighbour */
+  ExoManifest *whole;    /* all files of the commit */
+  ExoManifest *manifest; /* those asked for */
+  GArray *files;         /* ExoTransferFile, one per file of manifest; never moves */
+  guint n_looking, n_wanted, n_done, next_file;
+  gboolean space_checked;
+  guint64 last_total, last_done; /* as of the last stop or run: shown until it is known anew */
+  guint64 from_hub, from_lan;    /* of wants that are over, over restarts */
+  gint64 started_s, finished_s;
+  ExoRateMeter meter;
+  ExoListing *listing;      /* being asked for */
+  ExoListing *confirmation; /* an unverified listing being checked */
+  guint retry_source, confirm_source;
+  guint n_retries;
+  GCancellable *cancellable; /* of the store's operations for the current attempt */
+  char *shown;               /* facts last signalled, to signal only changes */
+};
+
+/* transfer.c */
+ExoTransfer *exo_transfer_new (ExoEngine *engine,
+                               guint id,
+                               ExoRepoType type,
+                               const char *model,
+                               const char *revision,
+                               const char *const *includes,
+                               const char *const *excludes);
+ExoTransfer *exo_transfer_restore (ExoEngine *engine,
+                                   const char *json); /* (nullable): the text is damaged */
+void exo_transfer_wake (ExoTransfer *transfer); /* after a restart: goes on with what it was at */
+gboolean exo_transfer_is (ExoTransfer *transfer,
+                          ExoRepoType type,
+                          const char *model,
+                          const char *revision,
+                          const char *const *includes,
+                          const char *const *excludes);
+gboolean exo_transfer_is_active (ExoTransfer *transfer);
+void exo_transfer_start (ExoTransfer *transfer); /* from any state but an active one */
+void exo_transfer_stop (ExoTransfer *transfer,
+                        gboolean park); /* releases what it holds, keeps its state */
+void exo_transfer_tick (ExoTransfer *transfer, gint64 now_us);
+void exo_transfer_save (ExoTransfer *transfer);
+void exo_transfer_network_changed (ExoTransfer *transfer);
+void exo_transfer_hub_changed (ExoTransfer *transfer, gboolean reachable);
+gboolean exo_transfer_wanted_by (ExoTransfer *transfer, ExoNeighbour *neighbour);
+
+/* record.c */
+char *exo_transfer_to_json (ExoTransfer *transfer);
+gboolean exo_transfer_from_json (ExoTransfer *transfer, const char *json);
+
+/* listing.c */
+typedef void (*ExoListingDone) (ExoManifest *manifest /* (nullable) (transfer none) */,
+                                gboolean from_neighbour,
+                                const GError *error,
+                                gpointer user_data);
+/* @done is called once, never from within this call, and the listing is gone afterwards. */
+ExoListing *exo_listing_new (ExoEngine *engine,
+                             ExoRepoType type,
+                             const char *id,
+                             const char *revision,
+                             gboolean ask_neighbours,
+                             ExoListingDone done,
+                             gpointer user_data);
+void exo_listing_cancel (ExoListing *listing); /* no callback */
+
+/* node.c */
+ExoNode *exo_node_new (ExoEngine *engine, ExoNeighbour *neighbour /* (nullable): this machine */);
+void exo_node_tick (ExoNode *node, gint64 now_us);
+void exo_node_changed (ExoNode *node);
+void exo_node_lost (ExoNode *node); /* its neighbour is about to go */
+
+/* statics.c */
+ExoStatics *exo_statics_new (ExoEngine *engine, const char *const *peers);
+void exo_statics_free (ExoStatics *statics);
+void exo_statics_probe (ExoStatics *statics);
+
+/* engine.c */
+void exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+void exo_engine_transfer_started (ExoEngine *engine);
+void exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer);
+
+G_END_DECLS

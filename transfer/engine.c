@@ -1,0 +1,838 @@
+/* engine.c - start and stop, the lists, totals, the quarter-second tick
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include <json-glib/json-glib.h>
+#include <string.h>
+
+#include "transfer/engine-private.h"
+#include "transfer/oid.h"
+
+#define TICK_MS        250  /* while something moves */
+#define SETTLE_MS      2500 /* pulls wait at most so long for the neighbours to be known */
+#define SAVE_US        (5 * G_USEC_PER_SEC)
+#define SCAN_DELAY_S   20   /* after the start, blobs of other tools are hashed */
+#define TRANSFERS_KEPT 100u /* that are over */
+
+enum
+{
+  TRANSFER_ADDED,
+  TRANSFER_REMOVED,
+  NODE_ADDED,
+  NODE_REMOVED,
+  WARNING,
+  CHANGED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE (ExoEngine, exo_engine, G_TYPE_OBJECT)
+
+/* --- rates ------------------------------------------------------------------------------------- */
+
+void
+exo_rate_meter_reset (ExoRateMeter *meter)
+{
+  *meter = (ExoRateMeter){ 0 };
+}
+
+void
+exo_rate_meter_add (ExoRateMeter *meter, gint64 now_us, guint64 bytes)
+{
+  meter->at_us[meter->next] = now_us;
+  meter->bytes[meter->next] = bytes;
+  meter->next = (meter->next + 1) % EXO_RATE_SAMPLES;
+  meter->n = MIN (meter->n + 1, EXO_RATE_SAMPLES);
+}
+
+guint64
+exo_rate_meter_rate (const ExoRateMeter *meter)
+{
+  guint newest = (meter->next + EXO_RATE_SAMPLES - 1) % EXO_RATE_SAMPLES;
+  guint oldest = meter->n < EXO_RATE_SAMPLES ? 0 : meter->next;
+  gint64 span_us = meter->at_us[newest] - meter->at_us[oldest];
+
+  /* Dropped pieces make it run backwards: no negative rates. */
+  if (meter->n < 2 || span_us <= 0 || meter->bytes[newest] <= meter->bytes[oldest])
+    return 0;
+  return (guint64) ((double) (meter->bytes[newest] - meter->bytes[oldest]) * G_USEC_PER_SEC /
+                    (double) span_us);
+}
+
+/* --- totals -------------------------------------------------------------------------------------- */
+
+static guint64
+bytes_served (ExoEngine *engine)
+{
+  ExoLanLoad load;
+
+  exo_lan_server_get_load (exo_swarm_server (engine->swarm), &load);
+  return load.bytes;
+}
+
+static void
+save_totals (ExoEngine *engine)
+{
+  exo_store_set_counter (engine->store, "from-hub",
+                         engine->base_from_hub + exo_swarm_bytes_from_hub (engine->swarm));
+  exo_store_set_counter (engine->store, "from-lan",
+                         engine->base_from_lan + exo_swarm_bytes_from_lan (engine->swarm));
+  exo_store_set_counter (engine->store, "served", engine->base_served + bytes_served (engine));
+}
+
+void
+exo_engine_get_totals (ExoEngine *engine, ExoEngineTotals *out_totals)
+{
+  ExoHubState hub;
+  gint64 wait_us;
+
+  exo_hub_get_state (engine->hub, &hub);
+  wait_us = hub.blocked_until_us - g_get_monotonic_time ();
+  *out_totals = (ExoEngineTotals){
+    .bytes_from_hub = engine->base_from_hub + exo_swarm_bytes_from_hub (engine->swarm),
+    .bytes_from_lan = engine->base_from_lan + exo_swarm_bytes_from_lan (engine->swarm),
+    .bytes_served = engine->base_served + bytes_served (engine),
+    .cache_bytes = exo_store_cache_bytes (engine->store),
+    .free_bytes = exo_store_free_bytes (engine->store),
+    .hub_reachable = hub.reachable,
+    .has_token = hub.has_token,
+    .hub_blocked_s = wait_us > 0 ? wait_us / G_USEC_PER_SEC + 1 : 0,
+    .peers = g_hash_table_size (engine->nodes),
+    .endpoint = exo_hub_endpoint (engine->hub),
+    .hub_cache = exo_store_hub_cache (engine->store),
+  };
+}
+
+static gboolean
+on_changed (gpointer user_data)
+{
+  ExoEngine *engine = user_data;
+
+  engine->changed_source = 0;
+  g_signal_emit (engine, signals[CHANGED], 0);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+changed_soon (ExoEngine *engine)
+{
+  if (engine->changed_source == 0)
+    engine->changed_source = g_timeout_add (TICK_MS, on_changed, engine);
+}
+
+void
+exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_warning ("%s", message);
+  g_signal_emit (engine, signals[WARNING], 0, kind, message);
+}
+
+/* --- the tick ------------------------------------------------------------------------------------- */
+
+static gboolean
+is_busy (ExoEngine *engine)
+{
+  ExoLanLoad load;
+
+  for (guint i = 0; i < engine->transfers->len; i++)
+    if (exo_transfer_is_active (g_ptr_array_index (engine->transfers, i)))
+      return TRUE;
+  exo_lan_server_get_load (exo_swarm_server (engine->swarm), &load);
+  return load.uploads > 0;
+}
+
+static void
+save_progress (ExoEngine *engine, gint64 now_us)
+{
+  if (now_us - engine->last_saved_us < SAVE_US)
+    return;
+  engine->last_saved_us = now_us;
+  save_totals (engine);
+  for (guint i = 0; i < engine->transfers->len; i++)
+    if (exo_transfer_is_active (g_ptr_array_index (engine->transfers, i)))
+      exo_transfer_save (g_ptr_array_index (engine->transfers, i));
+}
+
+static gboolean
+tick (gpointer user_data)
+{
+  ExoEngine *engine = user_data;
+  gint64 now_us = g_get_monotonic_time ();
+  GHashTableIter iter;
+  ExoNode *node;
+
+  for (guint i = 0; i < engine->transfers->len; i++)
+    exo_transfer_tick (g_ptr_array_index (engine->transfers, i), now_us);
+  g_hash_table_iter_init (&iter, engine->nodes);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &node))
+    exo_node_tick (node, now_us);
+  exo_node_tick (engine->self, now_us);
+  save_progress (engine, now_us);
+  g_signal_emit (engine, signals[CHANGED], 0);
+  if (is_busy (engine))
+    return G_SOURCE_CONTINUE;
+  engine->tick_source = 0;
+  save_totals (engine);
+  return G_SOURCE_REMOVE;
+}
+
+void
+exo_engine_transfer_started (ExoEngine *engine)
+{
+  if (engine->tick_source == 0)
+    engine->tick_source = g_timeout_add (TICK_MS, tick, engine);
+  exo_statics_probe (engine->statics);
+}
+
+/* --- neighbours ------------------------------------------------------------------------------------- */
+
+static void
+publish_card (ExoEngine *engine)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+  g_autoptr (GBytes) card = NULL;
+  char *text;
+
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "v");
+  json_builder_add_int_value (builder, 1);
+  json_builder_set_member_name (builder, "id");
+  json_builder_add_string_value (builder, engine->node_id);
+  json_builder_set_member_name (builder, "name");
+  json_builder_add_string_value (builder, engine->node_name);
+  json_builder_set_member_name (builder, "version");
+  json_builder_add_string_value (builder, EXO_VERSION);
+  json_builder_set_member_name (builder, "hub");
+  json_builder_add_boolean_value (builder, engine->hub_reachable);
+  json_builder_set_member_name (builder, "free");
+  json_builder_add_int_value (builder, (gint64) exo_store_free_bytes (engine->store));
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  text = json_to_string (root, FALSE);
+  card = g_bytes_new_take (text, strlen (text));
+  exo_lan_server_set_card (exo_swarm_server (engine->swarm), card);
+}
+
+static void
+on_neighbour_added (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_data)
+{
+  ExoEngine *engine = user_data;
+  ExoNode *node = exo_node_new (engine, neighbour);
+
+  g_hash_table_insert (engine->nodes, g_strdup (exo_neighbour_id (neighbour)), node);
+  g_message ("%s is here (%s)", exo_neighbour_name (neighbour),
+             exo_neighbour_base_urls (neighbour)[0]);
+  g_signal_emit (engine, signals[NODE_ADDED], 0, node);
+  changed_soon (engine);
+}
+
+static void
+on_neighbour_changed (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_data)
+{
+  ExoNode *node =
+      g_hash_table_lookup (((ExoEngine *) user_data)->nodes, exo_neighbour_id (neighbour));
+
+  if (node != NULL)
+    exo_node_changed (node);
+}
+
+static void
+on_neighbour_removed (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_data)
+{
+  ExoEngine *engine = user_data;
+  g_autoptr (ExoNode) node = g_hash_table_lookup (engine->nodes, exo_neighbour_id (neighbour));
+
+  if (node == NULL)
+    return;
+  g_object_ref (node);
+  g_message ("%s is gone", exo_neighbour_name (neighbour));
+  g_hash_table_remove (engine->nodes, exo_neighbour_id (neighbour));
+  g_signal_emit (engine, signals[NODE_REMOVED], 0, node);
+  exo_node_lost (node);
+  changed_soon (engine);
+}
+
+static void
+on_neighbour_failed (ExoSwarm *swarm, const char *id, gpointer user_data)
+{
+  g_signal_emit_by_name (user_data, "node-failed", id);
+}
+
+static void
+on_hub_changed (ExoSwarm *swarm, gpointer user_data)
+{
+  ExoEngine *engine = user_data;
+  ExoHubState hub;
+
+  exo_hub_get_state (engine->hub, &hub);
+  changed_soon (engine);
+  if (hub.reachable == engine->hub_reachable)
+    return;
+  engine->hub_reachable = hub.reachable;
+  g_message ("the Hub at %s %s", exo_hub_endpoint (engine->hub),
+             hub.reachable ? "answers again" : "cannot be reached");
+  publish_card (engine);
+  exo_node_changed (engine->self);
+  for (guint i = 0; i < engine->transfers->len; i++)
+    exo_transfer_hub_changed (g_ptr_array_index (engine->transfers, i), hub.reachable);
+}
+
+static void
+on_swarm_warning (ExoSwarm *swarm, const char *kind, const char *message, gpointer user_data)
+{
+  exo_engine_warn (user_data, kind, "%s", message);
+}
+
+void
+exo_engine_peer_seen (ExoEngine *engine, const char *id, const char *name, GPtrArray *addresses)
+{
+  exo_swarm_peer_seen (engine->swarm, id, name, addresses);
+}
+
+void
+exo_engine_peer_gone (ExoEngine *engine, const char *id)
+{
+  exo_swarm_peer_gone (engine->swarm, id);
+}
+
+static gboolean
+on_settled (gpointer user_data)
+{
+  ExoEngine *engine = user_data;
+
+  engine->settle_source = 0;
+  exo_engine_peers_settled (engine);
+  return G_SOURCE_REMOVE;
+}
+
+void
+exo_engine_peers_settled (ExoEngine *engine)
+{
+  g_clear_handle_id (&engine->settle_source, g_source_remove);
+  if (engine->settled)
+    return;
+  engine->settled = TRUE;
+  for (guint i = 0; i < engine->transfers->len; i++)
+    {
+      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
+      if (transfer->state == EXO_TRANSFER_QUEUED)
+        exo_transfer_start (transfer);
+    }
+}
+
+static void
+listen_now (ExoEngine *engine)
+{
+  g_autoptr (GPtrArray) addresses = exo_lan_addresses ();
+  g_autoptr (GError) error = NULL;
+
+  if (engine->listen_loopback)
+    g_ptr_array_add (addresses, g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4));
+  if (!exo_lan_server_listen (exo_swarm_server (engine->swarm), addresses, engine->listen_port,
+                              engine->listen_loopback, &error))
+    g_message ("not serving the LAN: %s", error->message);
+}
+
+void
+exo_engine_network_changed (ExoEngine *engine)
+{
+  listen_now (engine);
+  exo_statics_probe (engine->statics);
+  exo_swarm_network_changed (engine->swarm);
+  for (guint i = 0; i < engine->transfers->len; i++)
+    exo_transfer_network_changed (g_ptr_array_index (engine->transfers, i));
+  changed_soon (engine);
+}
+
+guint16
+exo_engine_port (ExoEngine *engine)
+{
+  return exo_lan_server_port (exo_swarm_server (engine->swarm));
+}
+
+/* --- blobs other tools brought ------------------------------------------------------------------------ */
+
+static void
+on_repo_open (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (ExoEngine) engine = ((gpointer *) user_data)[0];
+  g_autofree char *type_name = ((gpointer *) user_data)[1];
+  g_autofree char *id = ((gpointer *) user_data)[2];
+  ExoRepoType type;
+  gboolean is_open;
+
+  if (engine->hub != NULL && exo_repo_type_parse (type_name, &type) &&
+      exo_hub_is_open_finish (engine->hub, result, &is_open, NULL))
+    exo_store_set_repo_open (engine->store, type, id, is_open);
+  g_free (user_data);
+}
+
+/* What another tool downloaded may be shared once the Hub says that its repo is public. */
+static gboolean
+scan (gpointer user_data)
+{
+  ExoEngine *engine = user_data;
+  g_autoptr (GPtrArray) repos = exo_store_unknown_repos (engine->store);
+
+  engine->scan_source = 0;
+  exo_store_scan (engine->store, NULL, NULL);
+  for (guint i = 0; i + 1 < repos->len; i += 2)
+    {
+      gpointer *closure = g_new0 (gpointer, 3);
+      ExoRepoType type;
+
+      closure[0] = g_object_ref (engine);
+      closure[1] = g_strdup (g_ptr_array_index (repos, i));
+      closure[2] = g_strdup (g_ptr_array_index (repos, i + 1));
+      if (exo_repo_type_parse (closure[1], &type))
+        exo_hub_is_open_async (engine->hub, type, closure[2], NULL, on_repo_open, closure);
+    }
+  return G_SOURCE_REMOVE;
+}
+
+/* --- transfers ------------------------------------------------------------------------------------------ */
+
+GPtrArray *
+exo_engine_transfers (ExoEngine *engine)
+{
+  return g_ptr_array_copy (engine->transfers, NULL, NULL);
+}
+
+GPtrArray *
+exo_engine_nodes (ExoEngine *engine)
+{
+  GPtrArray *nodes = g_ptr_array_new ();
+  GHashTableIter iter;
+  gpointer node;
+
+  g_ptr_array_add (nodes, engine->self);
+  g_hash_table_iter_init (&iter, engine->nodes);
+  while (g_hash_table_iter_next (&iter, NULL, &node))
+    g_ptr_array_add (nodes, node);
+  return nodes;
+}
+
+void
+exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer)
+{
+  g_autoptr (ExoTransfer) kept = g_object_ref (transfer);
+
+  exo_store_forget_transfer (engine->store, transfer->id);
+  g_ptr_array_remove (engine->transfers, transfer);
+  g_signal_emit (engine, signals[TRANSFER_REMOVED], 0, kept);
+}
+
+static void
+forget_oldest (ExoEngine *engine)
+{
+  guint over = 0;
+
+  for (guint i = engine->transfers->len; i-- > 0;)
+    {
+      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
+      gboolean ended =
+          transfer->state == EXO_TRANSFER_COMPLETE || transfer->state == EXO_TRANSFER_FAILED;
+
+      if (ended && ++over > TRANSFERS_KEPT)
+        exo_transfer_cancel (transfer, NULL);
+    }
+}
+
+static gboolean
+check_globs (const char *const *globs, GError **error)
+{
+  for (guint i = 0; globs != NULL && globs[i] != NULL; i++)
+    if (!exo_glob_check (globs[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+ExoTransfer *
+exo_engine_pull (ExoEngine *engine,
+                 ExoRepoType type,
+                 const char *id,
+                 const char *revision,
+                 const char *const *includes,
+                 const char *const *excludes,
+                 GError **error)
+{
+  ExoTransfer *transfer;
+
+  if (revision == NULL)
+    revision = "main";
+  if (!exo_repo_id_check (id, error) || !exo_revision_check (revision, error) ||
+      !check_globs (includes, error) || !check_globs (excludes, error))
+    return NULL;
+  for (guint i = 0; i < engine->transfers->len; i++)
+    {
+      transfer = g_ptr_array_index (engine->transfers, i);
+      if (!exo_transfer_is (transfer, type, id, revision, includes, excludes))
+        continue;
+      if (!exo_transfer_is_active (transfer))
+        exo_transfer_start (transfer);
+      return transfer;
+    }
+  transfer = exo_transfer_new (engine, engine->next_id++, type, id, revision, includes, excludes);
+  g_ptr_array_add (engine->transfers, transfer);
+  g_message ("pull of %s@%s: transfer %u", id, revision, transfer->id);
+  exo_transfer_save (transfer);
+  g_signal_emit (engine, signals[TRANSFER_ADDED], 0, transfer);
+  exo_transfer_start (transfer);
+  forget_oldest (engine);
+  return transfer;
+}
+
+static void
+restore_transfers (ExoEngine *engine)
+{
+  g_autoptr (GPtrArray) texts = exo_store_load_transfers (engine->store);
+
+  for (guint i = 0; i < texts->len; i++)
+    {
+      ExoTransfer *transfer = exo_transfer_restore (engine, g_ptr_array_index (texts, i));
+
+      if (transfer == NULL)
+        {
+          g_warning ("a transfer in the index cannot be read and is left out: %s",
+                     (const char *) g_ptr_array_index (texts, i));
+          continue;
+        }
+      engine->next_id = MAX (engine->next_id, transfer->id + 1);
+      g_ptr_array_add (engine->transfers, transfer);
+      exo_transfer_wake (transfer);
+    }
+}
+
+/* --- models ------------------------------------------------------------------------------------------------ */
+
+static void
+on_models (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  ExoEngine *engine = g_task_get_source_object (task);
+  GError *error = NULL;
+  GPtrArray *models = exo_store_models_finish (engine->store, result, &error);
+
+  if (models != NULL)
+    g_task_return_pointer (task, models, (GDestroyNotify) g_ptr_array_unref);
+  else
+    g_task_return_error (task, error);
+}
+
+void
+exo_engine_models_async (ExoEngine *engine, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (engine, NULL, callback, user_data);
+
+  g_task_set_source_tag (task, exo_engine_models_async);
+  exo_store_models_async (engine->store, NULL, on_models, g_steal_pointer (&task));
+}
+
+GPtrArray *
+exo_engine_models_finish (ExoEngine *engine, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* A name becomes the commit its ref file holds; NULL stays NULL. */
+static gboolean
+commit_of (ExoEngine *engine,
+           ExoRepoType type,
+           const char *id,
+           const char *revision,
+           char **out_commit,
+           GError **error)
+{
+  *out_commit = NULL;
+  if (!exo_repo_id_check (id, error) || (revision != NULL && !exo_revision_check (revision, error)))
+    return FALSE;
+  if (revision == NULL || exo_is_commit (revision))
+    {
+      *out_commit = g_strdup (revision);
+      return TRUE;
+    }
+  *out_commit = exo_store_read_ref (engine->store, type, id, revision);
+  if (*out_commit != NULL)
+    return TRUE;
+  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
+               "%s has no revision %s in the cache; see exoctl models.", id, revision);
+  return FALSE;
+}
+
+static gboolean
+is_moving (ExoEngine *engine, ExoRepoType type, const char *id, GError **error)
+{
+  for (guint i = 0; i < engine->transfers->len; i++)
+    {
+      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
+
+      if (transfer->type != type || strcmp (transfer->model, id) != 0 ||
+          !exo_transfer_is_active (transfer))
+        continue;
+      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
+                   "Transfer %u of %s is under way; cancel it first (exoctl cancel %u).",
+                   transfer->id, id, transfer->id);
+      return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+on_removed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  ExoEngine *engine = g_task_get_source_object (task);
+  GError *error = NULL;
+  guint64 freed;
+
+  if (!exo_store_remove_finish (engine->store, result, &freed, &error))
+    g_task_return_error (task, error);
+  else
+    g_task_return_pointer (task, g_memdup2 (&freed, sizeof freed), g_free);
+  changed_soon (engine);
+}
+
+/* What is removed is neither served nor parked any more. */
+static void
+forget_shares (ExoEngine *engine, ExoRepoType type, const char *id)
+{
+  for (guint i = 0; i < engine->transfers->len; i++)
+    {
+      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
+
+      if (transfer->type != type || strcmp (transfer->model, id) != 0 || transfer->manifest == NULL)
+        continue;
+      for (guint f = 0; f < exo_manifest_n_files (transfer->manifest); f++)
+        exo_swarm_forget (engine->swarm, exo_manifest_file (transfer->manifest, f)->oid);
+    }
+}
+
+void
+exo_engine_remove_async (ExoEngine *engine,
+                         ExoRepoType type,
+                         const char *id,
+                         const char *revision,
+                         GAsyncReadyCallback callback,
+                         gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (engine, NULL, callback, user_data);
+  g_autofree char *commit = NULL;
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, exo_engine_remove_async);
+  if (!commit_of (engine, type, id, revision, &commit, &error) ||
+      is_moving (engine, type, id, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  forget_shares (engine, type, id);
+  exo_store_remove_async (engine->store, type, id, commit, NULL, on_removed,
+                          g_steal_pointer (&task));
+}
+
+gboolean
+exo_engine_remove_finish (ExoEngine *engine,
+                          GAsyncResult *result,
+                          guint64 *out_freed,
+                          GError **error)
+{
+  g_autofree guint64 *freed = g_task_propagate_pointer (G_TASK (result), error);
+
+  if (freed == NULL)
+    return FALSE;
+  *out_freed = *freed;
+  return TRUE;
+}
+
+typedef struct
+{
+  GPtrArray *wrong;
+  guint n_checked;
+} Verified;
+
+static void
+verified_free (Verified *verified)
+{
+  g_clear_pointer (&verified->wrong, g_ptr_array_unref);
+  g_free (verified);
+}
+
+static void
+on_verified (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  ExoEngine *engine = g_task_get_source_object (task);
+  Verified *verified = g_new0 (Verified, 1);
+  GError *error = NULL;
+
+  verified->wrong = exo_store_verify_finish (engine->store, result, &verified->n_checked, &error);
+  if (verified->wrong != NULL)
+    {
+      g_task_return_pointer (task, verified, (GDestroyNotify) verified_free);
+      return;
+    }
+  verified_free (verified);
+  g_task_return_error (task, error);
+}
+
+void
+exo_engine_verify_async (ExoEngine *engine,
+                         ExoRepoType type,
+                         const char *id,
+                         const char *revision,
+                         GAsyncReadyCallback callback,
+                         gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (engine, NULL, callback, user_data);
+  g_autofree char *commit = NULL;
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, exo_engine_verify_async);
+  if (!commit_of (engine, type, id, revision != NULL ? revision : "main", &commit, &error) ||
+      is_moving (engine, type, id, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  exo_store_verify_async (engine->store, type, id, commit, NULL, on_verified,
+                          g_steal_pointer (&task));
+}
+
+GPtrArray *
+exo_engine_verify_finish (ExoEngine *engine,
+                          GAsyncResult *result,
+                          guint *out_n_checked,
+                          GError **error)
+{
+  Verified *verified = g_task_propagate_pointer (G_TASK (result), error);
+  GPtrArray *wrong;
+
+  if (verified == NULL)
+    return NULL;
+  wrong = g_steal_pointer (&verified->wrong);
+  *out_n_checked = verified->n_checked;
+  verified_free (verified);
+  return wrong;
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------- */
+
+static void
+exo_engine_finalize (GObject *object)
+{
+  ExoEngine *engine = EXO_ENGINE (object);
+
+  exo_engine_stop (engine);
+  g_ptr_array_unref (engine->transfers);
+  g_hash_table_unref (engine->nodes);
+  g_free (engine->node_id);
+  g_free (engine->node_name);
+  G_OBJECT_CLASS (exo_engine_parent_class)->finalize (object);
+}
+
+static void
+exo_engine_class_init (ExoEngineClass *class)
+{
+  G_OBJECT_CLASS (class)->finalize = exo_engine_finalize;
+  signals[TRANSFER_ADDED] = g_signal_new ("transfer-added", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0,
+                                          NULL, NULL, NULL, G_TYPE_NONE, 1, EXO_TYPE_TRANSFER);
+  signals[TRANSFER_REMOVED] = g_signal_new ("transfer-removed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST,
+                                            0, NULL, NULL, NULL, G_TYPE_NONE, 1, EXO_TYPE_TRANSFER);
+  signals[NODE_ADDED] = g_signal_new ("node-added", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL,
+                                      NULL, NULL, G_TYPE_NONE, 1, EXO_TYPE_NODE);
+  signals[NODE_REMOVED] = g_signal_new ("node-removed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL,
+                                        NULL, NULL, G_TYPE_NONE, 1, EXO_TYPE_NODE);
+  g_signal_new ("node-failed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                1, G_TYPE_STRING);
+  signals[WARNING] = g_signal_new ("warning", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                   NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  signals[CHANGED] = g_signal_new ("changed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                   NULL, G_TYPE_NONE, 0);
+}
+
+static void
+exo_engine_init (ExoEngine *engine)
+{
+  engine->transfers = g_ptr_array_new_with_free_func (g_object_unref);
+  engine->nodes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
+  engine->next_id = 1;
+  engine->hub_reachable = TRUE;
+}
+
+static gboolean
+start_parts (ExoEngine *engine, const ExoEngineConfig *config, GError **error)
+{
+  static const ExoSwarmCallbacks callbacks = { on_neighbour_added,   on_neighbour_changed,
+                                               on_neighbour_removed, on_neighbour_failed,
+                                               on_hub_changed,       on_swarm_warning };
+  ExoHubConfig hub = { config->endpoint, config->token, config->token_path, config->offline };
+  ExoSwarmConfig swarm = { config->node_id, config->node_name, config->upload_slots };
+
+  engine->store = exo_store_new (config->hub_cache, config->state_dir, error);
+  if (engine->store == NULL)
+    return FALSE;
+  engine->fetcher = exo_fetcher_new (NULL, "exo-agent/" EXO_VERSION);
+  engine->hub = exo_hub_new (engine->fetcher, &hub);
+  engine->swarm = exo_swarm_new (&swarm, engine->fetcher, engine->hub, engine->store, &callbacks,
+                                 engine, error);
+  return engine->swarm != NULL;
+}
+
+ExoEngine *
+exo_engine_new (const ExoEngineConfig *config, GError **error)
+{
+  g_autoptr (ExoEngine) engine = g_object_new (EXO_TYPE_ENGINE, NULL);
+
+  engine->node_id = g_strdup (config->node_id);
+  engine->node_name = g_strdup (config->node_name);
+  engine->listen_port = config->listen_port;
+  engine->listen_loopback = config->listen_loopback;
+  if (!start_parts (engine, config, error))
+    return NULL;
+  engine->base_from_hub = exo_store_get_counter (engine->store, "from-hub");
+  engine->base_from_lan = exo_store_get_counter (engine->store, "from-lan");
+  engine->base_served = exo_store_get_counter (engine->store, "served");
+  engine->self = exo_node_new (engine, NULL);
+  engine->statics = exo_statics_new (engine, config->peers);
+  publish_card (engine);
+  listen_now (engine);
+  exo_statics_probe (engine->statics);
+  restore_transfers (engine);
+  engine->settle_source = g_timeout_add (SETTLE_MS, on_settled, engine);
+  engine->scan_source = g_timeout_add_seconds (SCAN_DELAY_S, scan, engine);
+  return g_steal_pointer (&engine);
+}
+
+void
+exo_engine_stop (ExoEngine *engine)
+{
+  g_clear_handle_id (&engine->settle_source, g_source_remove);
+  g_clear_handle_id (&engine->tick_source, g_source_remove);
+  g_clear_handle_id (&engine->changed_source, g_source_remove);
+  g_clear_handle_id (&engine->scan_source, g_source_remove);
+  for (guint i = 0; engine->swarm != NULL && i < engine->transfers->len; i++)
+    {
+      exo_transfer_save (g_ptr_array_index (engine->transfers, i));
+      exo_transfer_stop (g_ptr_array_index (engine->transfers, i), FALSE);
+    }
+  if (engine->swarm != NULL)
+    save_totals (engine);
+  g_clear_pointer (&engine->statics, exo_statics_free);
+  g_clear_pointer (&engine->swarm, exo_swarm_free);
+  g_clear_pointer (&engine->hub, exo_hub_free);
+  g_clear_pointer (&engine->fetcher, exo_fetcher_free);
+  g_clear_pointer (&engine->store, exo_store_free);
+  if (engine->self != NULL)
+    exo_node_lost (engine->self);
+  g_clear_object (&engine->self);
+}

@@ -1,0 +1,184 @@
+/* node.c - a machine of the lab, as shown to users
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include <string.h>
+
+#include "transfer/engine-private.h"
+
+struct _ExoNode
+{
+  GObject parent;
+  ExoEngine *engine;       /* borrowed */
+  ExoNeighbour *neighbour; /* borrowed; NULL: this machine */
+  ExoRateMeter in, out;
+  GStrv addresses, models; /* as last handed out */
+  guint64 shown_in, shown_out;
+};
+
+enum
+{
+  CHANGED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE (ExoNode, exo_node, G_TYPE_OBJECT)
+
+static void
+exo_node_finalize (GObject *object)
+{
+  ExoNode *node = EXO_NODE (object);
+
+  g_strfreev (node->addresses);
+  g_strfreev (node->models);
+  G_OBJECT_CLASS (exo_node_parent_class)->finalize (object);
+}
+
+static void
+exo_node_class_init (ExoNodeClass *class)
+{
+  G_OBJECT_CLASS (class)->finalize = exo_node_finalize;
+  signals[CHANGED] = g_signal_new ("changed", EXO_TYPE_NODE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                   G_TYPE_NONE, 0);
+}
+
+static void
+exo_node_init (ExoNode *node)
+{
+}
+
+ExoNode *
+exo_node_new (ExoEngine *engine, ExoNeighbour *neighbour)
+{
+  ExoNode *node = g_object_new (EXO_TYPE_NODE, NULL);
+
+  node->engine = engine;
+  node->neighbour = neighbour;
+  return node;
+}
+
+void
+exo_node_lost (ExoNode *node)
+{
+  node->engine = NULL;
+  node->neighbour = NULL;
+}
+
+void
+exo_node_changed (ExoNode *node)
+{
+  g_signal_emit (node, signals[CHANGED], 0);
+}
+
+void
+exo_node_tick (ExoNode *node, gint64 now_us)
+{
+  guint64 in, out = 0;
+
+  if (node->neighbour != NULL)
+    exo_rate_meter_add (&node->in, now_us, exo_neighbour_bytes (node->neighbour));
+  else
+    {
+      ExoLanLoad load;
+
+      exo_lan_server_get_load (exo_swarm_server (node->engine->swarm), &load);
+      exo_rate_meter_add (&node->out, now_us, load.bytes);
+      exo_rate_meter_add (&node->in, now_us,
+                          exo_swarm_bytes_from_hub (node->engine->swarm) +
+                              exo_swarm_bytes_from_lan (node->engine->swarm));
+      out = exo_rate_meter_rate (&node->out);
+    }
+  in = exo_rate_meter_rate (&node->in);
+  if (in == node->shown_in && out == node->shown_out)
+    return;
+  node->shown_in = in;
+  node->shown_out = out;
+  exo_node_changed (node);
+}
+
+static GStrv
+own_addresses (ExoNode *node)
+{
+  g_autoptr (GStrvBuilder) texts = g_strv_builder_new ();
+  g_autoptr (GPtrArray) addresses = exo_lan_addresses ();
+  guint port = exo_engine_port (node->engine);
+
+  for (guint i = 0; port != 0 && i < addresses->len; i++)
+    {
+      GInetAddress *address = g_ptr_array_index (addresses, i);
+      g_autofree char *host = g_inet_address_to_string (address);
+      gboolean v6 = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV6;
+      g_autofree char *text = g_strdup_printf (v6 ? "[%s]:%u" : "%s:%u", host, port);
+      g_strv_builder_add (texts, text);
+    }
+  return g_strv_builder_end (texts);
+}
+
+static GStrv
+neighbour_addresses (ExoNode *node)
+{
+  const char *const *urls = exo_neighbour_base_urls (node->neighbour);
+  g_autoptr (GStrvBuilder) texts = g_strv_builder_new ();
+
+  for (guint i = 0; urls != NULL && urls[i] != NULL; i++)
+    g_strv_builder_add (texts, urls[i] + strlen ("http://"));
+  return g_strv_builder_end (texts);
+}
+
+/* What it is transferring of what this machine is transferring. */
+static GStrv
+common_models (ExoNode *node)
+{
+  g_autoptr (GStrvBuilder) models = g_strv_builder_new ();
+
+  for (guint i = 0; i < node->engine->transfers->len; i++)
+    {
+      ExoTransfer *transfer = g_ptr_array_index (node->engine->transfers, i);
+
+      if (exo_transfer_is_active (transfer) &&
+          (node->neighbour == NULL || exo_transfer_wanted_by (transfer, node->neighbour)))
+        g_strv_builder_add (models, transfer->model);
+    }
+  return g_strv_builder_end (models);
+}
+
+void
+exo_node_get_info (ExoNode *node, ExoNodeInfo *out_info)
+{
+  static const char *const none[] = { NULL };
+
+  *out_info = (ExoNodeInfo){
+    .id = "", .name = "", .addresses = none, .state = "unreachable", .models = none
+  };
+  if (node->engine == NULL)
+    return;
+  g_strfreev (node->addresses);
+  g_strfreev (node->models);
+  node->addresses = node->neighbour != NULL ? neighbour_addresses (node) : own_addresses (node);
+  node->models = common_models (node);
+  out_info->addresses = (const char *const *) node->addresses;
+  out_info->models = (const char *const *) node->models;
+  out_info->rate_in = node->shown_in;
+  out_info->rate_out = node->shown_out;
+  if (node->neighbour != NULL)
+    {
+      out_info->id = exo_neighbour_id (node->neighbour);
+      out_info->name = exo_neighbour_name (node->neighbour);
+      out_info->state = exo_neighbour_state (node->neighbour);
+      out_info->hub_reachable = exo_neighbour_reaches_hub (node->neighbour);
+    }
+  else
+    {
+      ExoHubState hub;
+
+      exo_hub_get_state (node->engine->hub, &hub);
+      out_info->id = node->engine->node_id;
+      out_info->name = node->engine->node_name;
+      out_info->self = TRUE;
+      out_info->state = "connected";
+      out_info->hub_reachable = hub.reachable;
+    }
+}
