@@ -1,0 +1,294 @@
+/* agent.c - see agent.h
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "agent/agent.h"
+
+#include "agent/dbus.h"
+#include "agent/identity.h"
+#include "discovery/discovery.h"
+#include "transfer/engine.h"
+
+/* An interface that comes up brings several changes at once. */
+#define NETWORK_DELAY_MS 500
+
+struct ExoAgent
+{
+  ExoIdentity *identity;
+  ExoEngine *engine;
+  ExoDbus *dbus;
+  ExoDiscovery *discovery; /* NULL while switched off, or before there is a port to announce */
+  char *name;
+  gboolean mdns;
+  guint16 announced_port;
+  char *discovery_detail; /* what Avahi last said was wrong */
+  GNetworkMonitor *monitor;
+  gulong monitor_handler;
+  guint network_source;
+  void (*stopped) (const char *why, gpointer user_data);
+  gpointer user_data;
+};
+
+/* --- discovery -> engine -------------------------------------------------------------------- */
+
+static void
+on_peer_seen (ExoDiscovery *discovery, const ExoPeer *peer, gpointer user_data)
+{
+  exo_engine_peer_seen (((ExoAgent *) user_data)->engine, peer->id, peer->name, peer->addresses);
+}
+
+static void
+on_peer_gone (ExoDiscovery *discovery, const char *id, gpointer user_data)
+{
+  exo_engine_peer_gone (((ExoAgent *) user_data)->engine, id);
+}
+
+static void
+on_settled (ExoDiscovery *discovery, gpointer user_data)
+{
+  exo_engine_peers_settled (((ExoAgent *) user_data)->engine);
+}
+
+static const char *
+state_name (ExoDiscoveryState state)
+{
+  static const char *const names[] = {
+    [EXO_DISCOVERY_OFF] = "off",
+    [EXO_DISCOVERY_NO_DAEMON] = "no-daemon",
+    [EXO_DISCOVERY_STARTING] = "starting",
+    [EXO_DISCOVERY_RUNNING] = "running",
+  };
+
+  return names[state];
+}
+
+static void
+on_discovery_state (ExoDiscovery *discovery,
+                    ExoDiscoveryState state,
+                    const char *detail,
+                    gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+
+  g_free (agent->discovery_detail);
+  agent->discovery_detail = g_strdup (detail);
+  if (agent->dbus != NULL)
+    exo_dbus_set_discovery_state (agent->dbus, state_name (state));
+  if (state == EXO_DISCOVERY_NO_DAEMON)
+    {
+      g_message ("neighbours are not looked for: %s",
+                 detail != NULL ? detail : "avahi-daemon is not running");
+      exo_engine_peers_settled (agent->engine);
+    }
+}
+
+static void
+on_node_failed (ExoEngine *engine, const char *id, gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+
+  if (agent->discovery != NULL)
+    exo_discovery_peer_failed (agent->discovery, id);
+}
+
+/* Announced is the port that is listened on; without one nothing is. */
+static void
+announce (ExoAgent *agent)
+{
+  static const ExoDiscoveryCallbacks callbacks = { on_peer_seen, on_peer_gone, on_discovery_state,
+                                                   on_settled };
+  guint16 port = exo_engine_port (agent->engine);
+
+  if (!agent->mdns || port == agent->announced_port)
+    return;
+  g_clear_pointer (&agent->discovery, exo_discovery_free);
+  agent->announced_port = port;
+  if (port != 0)
+    agent->discovery =
+        exo_discovery_new (exo_identity_id (agent->identity), agent->name, port, &callbacks, agent);
+}
+
+/* --- network -> engine ------------------------------------------------------------------------- */
+
+static gboolean
+network_changed (gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+
+  agent->network_source = 0;
+  exo_engine_network_changed (agent->engine);
+  announce (agent);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_network_changed (GNetworkMonitor *monitor, gboolean available, gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+
+  if (agent->network_source == 0)
+    agent->network_source = g_timeout_add (NETWORK_DELAY_MS, network_changed, agent);
+}
+
+/* --- bus ------------------------------------------------------------------------------------------ */
+
+static void
+on_name_acquired (ExoDbus *dbus, gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+
+  g_message ("ready: node %s (%s), port %u", agent->name, exo_identity_id (agent->identity),
+             exo_engine_port (agent->engine));
+}
+
+static void
+on_name_lost (ExoDbus *dbus, const char *why, gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+
+  agent->stopped (why, agent->user_data);
+}
+
+static ExoFinding *
+finding_new (const char *status, char *summary, const char *advice)
+{
+  ExoFinding *finding = g_new0 (ExoFinding, 1);
+
+  finding->id = g_strdup ("mdns");
+  finding->status = g_strdup (status);
+  finding->summary = summary;
+  finding->advice = g_strdup (advice);
+  return finding;
+}
+
+static ExoFinding *
+on_mdns_finding (ExoDbus *dbus, gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+  ExoDiscoveryState state =
+      agent->discovery != NULL ? exo_discovery_state (agent->discovery) : EXO_DISCOVERY_OFF;
+
+  if (!agent->mdns)
+    return finding_new ("ok", g_strdup ("mDNS is switched off in the key file."), "");
+  if (agent->discovery == NULL)
+    return finding_new ("warn", g_strdup ("Nothing is announced: the LAN server has no port."),
+                        "See the next line.");
+  switch (state)
+    {
+    case EXO_DISCOVERY_RUNNING:
+      return finding_new ("ok",
+                          g_strdup_printf ("Announced as \"%s\"; %u neighbours found.",
+                                           exo_discovery_service_name (agent->discovery),
+                                           exo_discovery_n_peers (agent->discovery)),
+                          "");
+    case EXO_DISCOVERY_STARTING:
+      return finding_new ("warn", g_strdup ("avahi-daemon is still starting."),
+                          "Ask again in a moment.");
+    case EXO_DISCOVERY_NO_DAEMON:
+    case EXO_DISCOVERY_OFF:
+    default:
+      return finding_new (
+          "fail",
+          g_strdup_printf ("avahi-daemon does not answer%s%s.",
+                           agent->discovery_detail != NULL ? ": " : "",
+                           agent->discovery_detail != NULL ? agent->discovery_detail : ""),
+          "Install and start it: sudo apt-get install avahi-daemon (or dnf install avahi), "
+          "sudo systemctl enable --now avahi-daemon.");
+    }
+}
+
+/* --- life ------------------------------------------------------------------------------------------ */
+
+static gboolean
+start_engine (ExoAgent *agent, const ExoConfig *config, GError **error)
+{
+  ExoEngineConfig engine = {
+    .node_id = exo_identity_id (agent->identity),
+    .node_name = config->name,
+    .hub_cache = config->cache,
+    .state_dir = config->state_dir,
+    .endpoint = config->endpoint,
+    .token = config->token,
+    .token_path = config->token_path,
+    .offline = config->offline,
+    .listen_port = config->port,
+    .listen_loopback = config->loopback,
+    .peers = (const char *const *) config->peers,
+    .upload_slots = config->upload_slots,
+  };
+
+  agent->engine = exo_engine_new (&engine, error);
+  return agent->engine != NULL;
+}
+
+static gboolean
+start_bus (ExoAgent *agent, GError **error)
+{
+  static const ExoDbusCallbacks callbacks = { on_name_acquired, on_name_lost, on_mdns_finding };
+  g_autoptr (GDBusConnection) connection = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, error);
+  ExoDbusConfig config = {
+    .version = EXO_VERSION,
+    .node_id = exo_identity_id (agent->identity),
+    .node_name = agent->name,
+    .name_flags = G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
+  };
+
+  if (connection == NULL)
+    {
+      g_prefix_error (
+          error, "No session bus (start it from a login session, or under dbus-run-session): ");
+      return FALSE;
+    }
+  agent->dbus = exo_dbus_new (connection, agent->engine, &config, &callbacks, agent, error);
+  return agent->dbus != NULL;
+}
+
+ExoAgent *
+exo_agent_new (const ExoConfig *config,
+               void (*stopped) (const char *why, gpointer user_data),
+               gpointer user_data,
+               GError **error)
+{
+  g_autoptr (ExoAgent) agent = g_new0 (ExoAgent, 1);
+
+  agent->stopped = stopped;
+  agent->user_data = user_data;
+  agent->name = g_strdup (config->name);
+  agent->mdns = config->mdns;
+  agent->identity = exo_identity_open (config->state_dir, error);
+  if (agent->identity == NULL || !start_engine (agent, config, error) || !start_bus (agent, error))
+    return NULL;
+  g_signal_connect (agent->engine, "node-failed", G_CALLBACK (on_node_failed), agent);
+  exo_dbus_set_discovery_state (agent->dbus, agent->mdns ? "starting" : "off");
+  announce (agent);
+  if (!agent->mdns)
+    exo_engine_peers_settled (agent->engine);
+  agent->monitor = g_object_ref (g_network_monitor_get_default ());
+  agent->monitor_handler =
+      g_signal_connect (agent->monitor, "network-changed", G_CALLBACK (on_network_changed), agent);
+  return g_steal_pointer (&agent);
+}
+
+void
+exo_agent_free (ExoAgent *agent)
+{
+  if (agent == NULL)
+    return;
+  g_clear_handle_id (&agent->network_source, g_source_remove);
+  if (agent->monitor != NULL)
+    g_signal_handler_disconnect (agent->monitor, agent->monitor_handler);
+  g_clear_object (&agent->monitor);
+  g_clear_pointer (&agent->discovery, exo_discovery_free);
+  g_clear_pointer (&agent->dbus, exo_dbus_free);
+  if (agent->engine != NULL)
+    {
+      g_signal_handlers_disconnect_by_data (agent->engine, agent);
+      exo_engine_stop (agent->engine);
+    }
+  g_clear_object (&agent->engine);
+  g_clear_pointer (&agent->identity, exo_identity_free);
+  g_free (agent->discovery_detail);
+  g_free (agent->name);
+  g_free (agent);
+}

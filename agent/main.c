@@ -1,0 +1,124 @@
+/* main.c - exo-agent, the program
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include <glib-unix.h>
+#include <locale.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "agent/agent.h"
+#include "agent/log.h"
+
+/* Two heaps are enough for a handful of threads; each more costs resident memory that never comes back. */
+#define MALLOC_ARENAS 2
+
+typedef struct
+{
+  GMainLoop *loop;
+  int status;
+} Run;
+
+static gboolean
+on_signal (gpointer user_data)
+{
+  Run *run = user_data;
+
+  g_message ("asked to stop");
+  g_main_loop_quit (run->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+on_stopped (const char *why, gpointer user_data)
+{
+  Run *run = user_data;
+
+  g_warning ("stopping: %s", why);
+  run->status = EXIT_FAILURE;
+  g_main_loop_quit (run->loop);
+}
+
+/* Each blob under way holds a file, a lock and a journal; each neighbour some connections. */
+static void
+raise_file_limit (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit (RLIMIT_NOFILE, &limit) != 0)
+    g_debug ("the limit of open files stays as it is: %s", g_strerror (errno));
+}
+
+static int
+run_agent (const ExoConfig *config)
+{
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ExoAgent) agent = NULL;
+  Run run = { loop, EXIT_SUCCESS };
+  guint on_term = g_unix_signal_add (SIGTERM, on_signal, &run);
+  guint on_int = g_unix_signal_add (SIGINT, on_signal, &run);
+
+  agent = exo_agent_new (config, on_stopped, &run, &error);
+  if (agent == NULL)
+    {
+      g_critical ("cannot start: %s", error->message);
+      return EXIT_FAILURE;
+    }
+  g_main_loop_run (loop);
+  g_clear_pointer (&agent, exo_agent_free);
+  g_source_remove (on_term);
+  g_source_remove (on_int);
+  g_message ("stopped");
+  return run.status;
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autofree char *config_path = NULL;
+  gboolean verbose = FALSE, version = FALSE;
+  const GOptionEntry entries[] = {
+    { "config", 'c', 0, G_OPTION_ARG_FILENAME, &config_path,
+      "Key file (default: ~/.config/exo-agent/agent.conf)", "FILE" },
+    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Log what is done in detail", NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr (GOptionContext) context =
+      g_option_context_new ("- brings models to every machine of a lab, once");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ExoConfig) config = NULL;
+  g_auto (GStrv) environment = g_get_environ ();
+
+  mallopt (M_ARENA_MAX, MALLOC_ARENAS);
+  setlocale (LC_ALL, "");
+  signal (SIGPIPE, SIG_IGN);
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
+    {
+      g_printerr ("exo-agent: %s\n",
+                  error != NULL ? error->message : "unexpected argument; see exo-agent --help");
+      return 2;
+    }
+  if (version)
+    {
+      g_print ("exo-agent " EXO_VERSION "\n");
+      return EXIT_SUCCESS;
+    }
+  exo_log_init (verbose);
+  config = exo_config_load (config_path, environment, &error);
+  if (config == NULL)
+    {
+      g_critical ("cannot start: %s", error->message);
+      return 2;
+    }
+  raise_file_limit ();
+  return run_agent (config);
+}
