@@ -192,6 +192,10 @@ class Hub(Machine):
         if self.lab.sample:
             self.serve(self.lab.sample.root)
 
+    def remove(self):
+        super().remove()
+        run('ip', 'link', 'del', 'p-admin', check=False)  # the namespace takes it only some time later
+
     def serve(self, root):
         self.server = self.spawn(
             [program('exo-test-hub'), '--root', root, '--listen', '0.0.0.0', '--port', _HUB_PORT, '--cdn-port', _CDN_PORT,

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from cases import MIB, Skip, case, sample
-from lab import TREE, Lab, need, run
+from lab import BUILD, TREE, Lab, need, run
 
 
 def pull_all(lab, hosts, model, timeout=60):
@@ -67,11 +67,15 @@ def a_cache_is_one_that_hub_clients_understand():
         script = TREE / 'tests' / 'hub' / 'scan-cache.mjs'
         if not script.exists() or not shutil.which('node'):
             raise Skip('the tree was compared; node or scan-cache.mjs is missing')
-        scanned = run('node', script, lab[2].cache, check=False)
-        if scanned.returncode and 'Cannot find' in scanned.stderr:
+        modules = BUILD / 'tests' / 'hub' / 'node'  # where the suite "hub" installed the stock client
+        if not (modules / 'node_modules').exists():
             raise Skip('the tree was compared; @huggingface/hub is not installed')
+        scanned = run('node', script, lab[2].cache, check=False, cwd=modules)
         need(scanned.returncode == 0, f'scan-cache.mjs: {scanned.stdout}{scanned.stderr}')
-        need(str(lab.sample.bytes) in scanned.stdout.replace('_', ''), f'other sizes: {scanned.stdout}')
+        found = json.loads(scanned.stdout)
+        need(not found['warnings'], f'warnings: {found["warnings"]}')
+        sizes = {file['path']: file['size'] for file in found['repos'][0]['revisions'][0]['files']}
+        need(len(found['repos']) == 1 and sizes == lab.sample.files, f'other files: {found}')
         return 'tree and scanCacheDir agree'
 
 
