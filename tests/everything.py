@@ -149,8 +149,6 @@ def main():
         suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
                UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
         lab(base / 'asan', 'address sanitizer', *_ASAN_LAB, EXO_LAB_PATIENCE='3', EXO_LAB_KIND='asan')
-    if build(base / 'tsan', 'clang', '-Db_sanitize=thread', '-Db_lundef=false'):
-        suites(base / 'tsan', 'threads', '--suite', 'unit', TSAN_OPTIONS=f'suppressions={TREE}/tests/tsan.supp')
     say(f'{time.monotonic() - start:.0f} s')
     say(f'{Count.passed} passed, {Count.failed} failed, {Count.skipped} skipped')
     return 1 if Count.failed or not Count.passed else 0

@@ -38,7 +38,7 @@ _HUB, _CDN = _NET + '250', _NET + '251'
 _ADMIN_NEAR, _ADMIN_FAR = '10.78.0.1', '10.78.0.2'
 _HUB_PORT, _CDN_PORT, _ADMIN_PORT = 8080, 8081, 8082
 _TAIL = 14
-_REPORT = re.compile(r'ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:|-CRITICAL \*\*|Bail out!|\*\*\* stack')
+_REPORT = re.compile(r'^\S+ \S+ critical .*|ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:|-CRITICAL \*\*|Bail out!|\*\*\* stack', re.M)
 
 
 class Failure(AssertionError):
@@ -258,6 +258,11 @@ class Transfer:
     def call(self, member):
         self.host.bus.call(self.path, bus.AGENT + '.Transfer', member)
 
+    def resume(self):
+        """And until that is to be seen."""
+        self.call('Resume')
+        self.host.lab.wait_for(lambda: self.state not in ('failed', 'paused'), 10, f'{self.host.name}: resumed')
+
     def wait(self, state='complete', timeout=60):
         """Until it is in that state; an unexpected end is reported at once."""
         def look():
@@ -406,6 +411,12 @@ class Host(Machine):
     def properties(self):
         return self.bus.properties()
 
+    def kill_machine(self):
+        if self.bus:
+            self.bus.close()
+        self.agent = self.bus = None
+        super().kill_machine()
+
     def exoctl(self, *words, check=True, timeout=60):
         """Its CompletedProcess, with .data: the JSON objects it printed where --json was among the words."""
         done = run(*self.inside([program('exoctl'), *words]), env=self.env(), check=check, timeout=timeout)
@@ -456,7 +467,7 @@ class Host(Machine):
             text = path.read_text(errors='replace') if path.exists() else ''
             found = _REPORT.search(text)
             if found:
-                problems.append(f'{self.name}: {path.name}: {text[max(0, found.start() - 200):found.start() + 3000]}')
+                problems.append(f'{self.name}: {path.name}: {text[found.start():found.end() + 2000 * (path != self.log)]}')
         return problems
 
 
@@ -477,7 +488,7 @@ class User(Host):
         return {**super().env(), 'DBUS_SYSTEM_BUS_ADDRESS': self.host.env()['DBUS_SYSTEM_BUS_ADDRESS']}
 
     def remove(self):
-        self.children.clear()  # ends with its host
+        self.children.clear()  # its processes end with those of the host
 
 
 class Lab:
@@ -533,8 +544,6 @@ class Lab:
 
     def _remove(self):
         for machine in [*self.hosts, *([self.hub] if self.hub else [])]:
-            if machine.__dict__.get('bus'):
-                machine.bus.close()
             machine.remove()
         self.hosts, self.hub = [], None
         run('ip', 'link', 'del', self.switch, check=False)

@@ -20,9 +20,10 @@ def pull_all(lab, hosts, model, timeout=60):
     return time.monotonic() - start
 
 
-def hub_ratio(lab, most=1.02):
-    """File bytes the Hub sent by model bytes; fails above most."""
+def hub_ratio(lab, most=None):
+    """File bytes the Hub sent by model bytes; fails above most: 1.02, or for a small model what a piece or two make."""
     stats = lab.hub.stats()
+    most = most or (1.02 if lab.sample.bytes > 32 * MIB else 1.10)
     ratio = stats['bytes'] / lab.sample.bytes
     worst = sorted(stats['paths'].items(), key=lambda entry: entry[1]['first_bytes'] - entry[1]['bytes'])[:3]
     need(ratio <= most, f'the Hub sent {ratio:.4f} times the model; most waste: {worst}\n{lab.logs()}')
@@ -125,7 +126,8 @@ def static_peers_need_no_multicast():
     peers = ';'.join(f'10.77.0.{number}:52418' for number in (1, 2, 3))
     with Lab(nodes=3, wan='200mbit', lan='400mbit', name='static', sample=sample('medium'), mdns=False,
              config={'lan': {'mdns': 'false', 'peers': peers}}) as lab:
-        lab.meet()
+        # A static neighbour has no name before it was talked to.
+        lab.wait_for(lambda: all(len(host.nodes()) == 2 for host in lab.hosts), 20, 'two neighbours each')
         seconds = pull_all(lab, lab.hosts, lab.sample.name)
         ratio = hub_ratio(lab)
         verify_all(lab, lab.hosts)
