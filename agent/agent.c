@@ -17,11 +17,13 @@ struct ExoAgent
 {
   ExoIdentity *identity;
   ExoEngine *engine;
-  ExoDbus *dbus;
+  GDBusConnection *connection;
+  ExoDbus *dbus;           /* NULL until the engine knows what is on disk */
   ExoDiscovery *discovery; /* NULL while switched off, or before there is a port to announce */
   char *name;
   gboolean mdns;
   guint16 announced_port;
+  ExoDiscoveryState discovery_state;
   char *discovery_detail; /* what Avahi last said was wrong */
   GNetworkMonitor *monitor;
   gulong monitor_handler;
@@ -71,6 +73,7 @@ on_discovery_state (ExoDiscovery *discovery,
 {
   ExoAgent *agent = user_data;
 
+  agent->discovery_state = state;
   g_free (agent->discovery_detail);
   agent->discovery_detail = g_strdup (detail);
   if (agent->dbus != NULL)
@@ -222,11 +225,12 @@ start_engine (ExoAgent *agent, const ExoConfig *config, GError **error)
   return agent->engine != NULL;
 }
 
-static gboolean
-start_bus (ExoAgent *agent, GError **error)
+static void
+on_restored (ExoEngine *engine, gpointer user_data)
 {
   static const ExoDbusCallbacks callbacks = { on_name_acquired, on_name_lost, on_mdns_finding };
-  g_autoptr (GDBusConnection) connection = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, error);
+  ExoAgent *agent = user_data;
+  g_autoptr (GError) error = NULL;
   ExoDbusConfig config = {
     .version = EXO_VERSION,
     .node_id = exo_identity_id (agent->identity),
@@ -234,14 +238,23 @@ start_bus (ExoAgent *agent, GError **error)
     .name_flags = G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
   };
 
-  if (connection == NULL)
+  agent->dbus = exo_dbus_new (agent->connection, agent->engine, &config, &callbacks, agent, &error);
+  if (agent->dbus == NULL)
     {
-      g_prefix_error (
-          error, "No session bus (start it from a login session, or under dbus-run-session): ");
-      return FALSE;
+      agent->stopped (error->message, agent->user_data);
+      return;
     }
-  agent->dbus = exo_dbus_new (connection, agent->engine, &config, &callbacks, agent, error);
-  return agent->dbus != NULL;
+  exo_dbus_set_discovery_state (agent->dbus, state_name (agent->discovery_state));
+}
+
+static gboolean
+connect_bus (ExoAgent *agent, GError **error)
+{
+  agent->connection = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, error);
+  if (agent->connection == NULL)
+    g_prefix_error (error,
+                    "No session bus (start it from a login session, or under dbus-run-session): ");
+  return agent->connection != NULL;
 }
 
 ExoAgent *
@@ -257,10 +270,12 @@ exo_agent_new (const ExoConfig *config,
   agent->name = g_strdup (config->name);
   agent->mdns = config->mdns;
   agent->identity = exo_identity_open (config->state_dir, error);
-  if (agent->identity == NULL || !start_engine (agent, config, error) || !start_bus (agent, error))
+  if (agent->identity == NULL || !start_engine (agent, config, error) ||
+      !connect_bus (agent, error))
     return NULL;
   g_signal_connect (agent->engine, "node-failed", G_CALLBACK (on_node_failed), agent);
-  exo_dbus_set_discovery_state (agent->dbus, agent->mdns ? "starting" : "off");
+  g_signal_connect (agent->engine, "restored", G_CALLBACK (on_restored), agent);
+  agent->discovery_state = agent->mdns ? EXO_DISCOVERY_STARTING : EXO_DISCOVERY_OFF;
   announce (agent);
   if (!agent->mdns)
     exo_engine_peers_settled (agent->engine);
@@ -287,6 +302,7 @@ exo_agent_free (ExoAgent *agent)
       exo_engine_stop (agent->engine);
     }
   g_clear_object (&agent->engine);
+  g_clear_object (&agent->connection);
   g_clear_pointer (&agent->identity, exo_identity_free);
   g_free (agent->discovery_detail);
   g_free (agent->name);

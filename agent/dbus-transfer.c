@@ -55,13 +55,23 @@ return_state_error (GDBusMethodInvocation *invocation, GError *error)
     exo_dbus_return_error (invocation, error);
 }
 
+/* Who called must not see the old state after the answer: the signal that tells the new one goes first. */
+static void
+tell_first (ExoAgent1Transfer *iface)
+{
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (iface));
+}
+
 static gboolean
 on_handle_pause (ExoAgent1Transfer *iface, GDBusMethodInvocation *invocation, ExoTransfer *transfer)
 {
   GError *error = NULL;
 
   if (exo_transfer_pause (transfer, &error))
-    exo_agent1_transfer_complete_pause (iface, invocation);
+    {
+      tell_first (iface);
+      exo_agent1_transfer_complete_pause (iface, invocation);
+    }
   else
     return_state_error (invocation, error);
   return TRUE;
@@ -75,7 +85,10 @@ on_handle_resume (ExoAgent1Transfer *iface,
   GError *error = NULL;
 
   if (exo_transfer_resume (transfer, &error))
-    exo_agent1_transfer_complete_resume (iface, invocation);
+    {
+      tell_first (iface);
+      exo_agent1_transfer_complete_resume (iface, invocation);
+    }
   else
     return_state_error (invocation, error);
   return TRUE;

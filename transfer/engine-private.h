@@ -36,8 +36,10 @@ struct _ExoEngine
   guint16 listen_port;
   gboolean listen_loopback;
   guint next_id;
-  gboolean settled; /* the neighbours present are known */
-  guint settle_source, tick_source, changed_source, scan_source;
+  gboolean settled;  /* the neighbours present are known */
+  gboolean restored; /* "restored" was signalled */
+  gint64 started_us;
+  guint settle_source, restore_source, tick_source, changed_source, scan_source;
   guint64 base_from_hub, base_from_lan, base_served; /* totals of earlier runs */
   gboolean hub_reachable;                            /* as last shown on the node card */
   gint64 last_saved_us;                              /* totals written to the store */
@@ -122,6 +124,8 @@ gboolean exo_transfer_is (ExoTransfer *transfer,
                           const char *const *includes,
                           const char *const *excludes);
 gboolean exo_transfer_is_active (ExoTransfer *transfer);
+gboolean
+exo_transfer_is_opening (ExoTransfer *transfer); /* what it has on disk is not fully known yet */
 void exo_transfer_start (ExoTransfer *transfer); /* from any state but an active one */
 void exo_transfer_stop (ExoTransfer *transfer,
                         gboolean park); /* releases what it holds, keeps its state */

@@ -12,6 +12,7 @@
 #define TICK_MS        250  /* while something moves */
 #define SETTLE_MS      2500 /* pulls wait at most so long for the neighbours to be known */
 #define SAVE_US        (5 * G_USEC_PER_SEC)
+#define RESTORE_US     (2 * G_USEC_PER_SEC)
 #define SCAN_DELAY_S   20   /* after the start, blobs of other tools are hashed */
 #define TRANSFERS_KEPT 100u /* that are over */
 
@@ -22,6 +23,7 @@ enum
   NODE_ADDED,
   NODE_REMOVED,
   WARNING,
+  RESTORED,
   CHANGED,
   N_SIGNALS
 };
@@ -161,6 +163,27 @@ save_progress (ExoEngine *engine, gint64 now_us)
       exo_transfer_save (g_ptr_array_index (engine->transfers, i));
 }
 
+/* Progress is not shown before it is known: a client would take it for lost. */
+static void
+check_restored (ExoEngine *engine, gint64 now_us)
+{
+  if (engine->restored)
+    return;
+  for (guint i = 0; now_us - engine->started_us < RESTORE_US && i < engine->transfers->len; i++)
+    if (exo_transfer_is_opening (g_ptr_array_index (engine->transfers, i)))
+      return;
+  engine->restored = TRUE;
+  g_signal_emit (engine, signals[RESTORED], 0);
+}
+
+static gboolean
+on_started (gpointer user_data)
+{
+  ((ExoEngine *) user_data)->restore_source = 0;
+  check_restored (user_data, g_get_monotonic_time ());
+  return G_SOURCE_REMOVE;
+}
+
 static gboolean
 tick (gpointer user_data)
 {
@@ -176,6 +199,7 @@ tick (gpointer user_data)
     exo_node_tick (node, now_us);
   exo_node_tick (engine->self, now_us);
   save_progress (engine, now_us);
+  check_restored (engine, now_us);
   g_signal_emit (engine, signals[CHANGED], 0);
   if (is_busy (engine))
     return G_SOURCE_CONTINUE;
@@ -318,15 +342,7 @@ void
 exo_engine_peers_settled (ExoEngine *engine)
 {
   g_clear_handle_id (&engine->settle_source, g_source_remove);
-  if (engine->settled)
-    return;
-  engine->settled = TRUE;
-  for (guint i = 0; i < engine->transfers->len; i++)
-    {
-      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
-      if (transfer->state == EXO_TRANSFER_QUEUED)
-        exo_transfer_start (transfer);
-    }
+  exo_swarm_settled (engine->swarm);
 }
 
 static void
@@ -756,6 +772,8 @@ exo_engine_class_init (ExoEngineClass *class)
                 1, G_TYPE_STRING);
   signals[WARNING] = g_signal_new ("warning", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                    NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  signals[RESTORED] = g_signal_new ("restored", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                    NULL, G_TYPE_NONE, 0);
   signals[CHANGED] = g_signal_new ("changed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                    NULL, G_TYPE_NONE, 0);
 }
@@ -808,7 +826,9 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   listen_now (engine);
   exo_statics_probe (engine->statics);
   restore_transfers (engine);
+  engine->started_us = g_get_monotonic_time ();
   engine->settle_source = g_timeout_add (SETTLE_MS, on_settled, engine);
+  engine->restore_source = g_idle_add (on_started, engine);
   engine->scan_source = g_timeout_add_seconds (SCAN_DELAY_S, scan, engine);
   return g_steal_pointer (&engine);
 }
@@ -817,6 +837,7 @@ void
 exo_engine_stop (ExoEngine *engine)
 {
   g_clear_handle_id (&engine->settle_source, g_source_remove);
+  g_clear_handle_id (&engine->restore_source, g_source_remove);
   g_clear_handle_id (&engine->tick_source, g_source_remove);
   g_clear_handle_id (&engine->changed_source, g_source_remove);
   g_clear_handle_id (&engine->scan_source, g_source_remove);

@@ -44,6 +44,7 @@ typedef struct
 /* Signals of ExoEngine:
  *   "transfer-added" (ExoTransfer), "transfer-removed" (ExoTransfer)
  *   "node-added" (ExoNode), "node-removed" (ExoNode)
+ *   "restored": what the transfers of an earlier run have on disk is known; once, soon after the start
  *   "node-failed" (const char *id): it does not answer; discovery should look again
  *   "warning" (const char *kind, const char *message): kind is one of "disk", "peer", "hub", "upstream", "network"
  *   "changed": some total below changed; at most four times a second
@@ -57,7 +58,7 @@ guint16 exo_engine_port (ExoEngine *engine);
 void
 exo_engine_peer_seen (ExoEngine *engine, const char *id, const char *name, GPtrArray *addresses);
 void exo_engine_peer_gone (ExoEngine *engine, const char *id);
-/* The neighbours present are known: pulls that waited for that may start. */
+/* The neighbours present are known: what none of them has may be fetched from the Hub. */
 void exo_engine_peers_settled (ExoEngine *engine);
 void exo_engine_network_changed (ExoEngine *engine);
 

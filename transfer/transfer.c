@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *   QUEUED        until the neighbours present are known
+ *   QUEUED        about to start
  *   RESOLVING     the list of files is asked for (listing.c), then each file looked for on disk
  *   TRANSFERRING  missing files are wanted from the swarm, in the order of the manifest, some at a time
  *   VERIFYING     all bytes are here: last hashes, then the snapshot is published
@@ -51,6 +51,13 @@ gboolean
 exo_transfer_is_active (ExoTransfer *transfer)
 {
   return transfer->state <= EXO_TRANSFER_VERIFYING;
+}
+
+gboolean
+exo_transfer_is_opening (ExoTransfer *transfer)
+{
+  return transfer->state == EXO_TRANSFER_RESOLVING ||
+         (transfer->state == EXO_TRANSFER_TRANSFERRING && !transfer->space_checked);
 }
 
 void
@@ -628,10 +635,7 @@ exo_transfer_start (ExoTransfer *transfer)
   transfer->finished_s = 0;
   exo_rate_meter_reset (&transfer->meter);
   exo_engine_transfer_started (transfer->engine);
-  if (transfer->engine->settled)
-    begin_listing (transfer);
-  else
-    set_state (transfer, EXO_TRANSFER_QUEUED);
+  begin_listing (transfer);
 }
 
 void

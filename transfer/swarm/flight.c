@@ -209,6 +209,18 @@ exo_flight_cancel (ExoSwarm *swarm, ExoPlanFetch fetch)
     exo_hub_fetch_cancel (flight->from_hub);
 }
 
+void
+exo_flights_leave_hub (ExoJob *job)
+{
+  GHashTableIter iter;
+  ExoFlight *flight;
+
+  g_hash_table_iter_init (&iter, job->swarm->flights);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &flight))
+    if (flight->job == job && flight->from_hub != NULL)
+      exo_hub_fetch_cancel (flight->from_hub);
+}
+
 /* The fetches under way, as part of a job's state for a new subscriber. */
 void
 exo_flights_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder)

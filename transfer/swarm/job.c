@@ -304,7 +304,10 @@ on_opened (GObject *source, GAsyncResult *result, gpointer user_data)
       job->retry_source = g_timeout_add_seconds (LOCKED_RETRY_S, on_locked_retry, job);
     }
   else
-    exo_job_fail (job, error);
+    {
+      g_prefix_error (&error, "%s of %s: ", job->path, job->id);
+      exo_job_fail (job, error);
+    }
   if (job->partial == NULL && !job->closing)
     job->n_flights--; /* nothing to verify */
   else

@@ -292,6 +292,15 @@ exo_session_retry_now (ExoSession *session)
   open_stream (session);
 }
 
+void
+exo_session_start_over (ExoSession *session)
+{
+  if (session->live != NULL || session->body == NULL)
+    return;
+  session->n_failures = 0;
+  open_stream (session);
+}
+
 gboolean
 exo_session_is_up (ExoSession *session)
 {

@@ -40,6 +40,8 @@ void exo_session_set_addresses (ExoSession *session, const char *const *base_url
 void exo_session_subscribe (ExoSession *session, const ExoWireHello *subscription);
 /* The network changed, or the peer was heard: no waiting for the back-off. */
 void exo_session_retry_now (ExoSession *session);
+/* The same, unless it is up, and what failed before no longer counts. */
+void exo_session_start_over (ExoSession *session);
 
 gboolean exo_session_is_up (ExoSession *session);
 guint exo_session_n_failures (ExoSession *session); /* attempts since it was last up */

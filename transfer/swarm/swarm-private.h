@@ -57,6 +57,9 @@ struct ExoSwarm
   guint64 bytes_from_hub, bytes_from_lan;
   guint next_order; /* for ExoJob.order */
   guint pump_source, wake_source, subscribe_source, informed_source;
+  gboolean settled;          /* the neighbours present at the start are known */
+  gboolean isolated;         /* all neighbours fell silent: they may be back any moment */
+  gboolean hub_reachable;
   gboolean stopping;
 };
 
@@ -107,6 +110,8 @@ ExoNeighbour *exo_swarm_neighbour (ExoSwarm *swarm, const char *id); /* (nullabl
 /* flight.c */
 void exo_flight_start (ExoSwarm *swarm, const ExoPlanAction *action);
 void exo_flight_cancel (ExoSwarm *swarm, ExoPlanFetch fetch);
+/* Its fetches from the Hub. */
+void exo_flights_leave_hub (ExoJob *job);
 void exo_flights_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder);
 
 /* job.c */

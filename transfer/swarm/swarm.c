@@ -21,8 +21,14 @@
  * within it nothing is. */
 #define INFORMED_DEADLINE_MS 1500
 
+/* After a network was away: mDNS finds a neighbour anew in one to two seconds. */
+#define GATHER_MS 3000
+
 /* A neighbour that only made itself known by subscribing is forgotten after so many failed attempts to reach it. */
-#define HEARD_FAILURES_MAX 4
+#define HEARD_FAILURES_MAX 6
+
+/* And one that mDNS announced is doubted, and looked for anew, after so many: a short cut of a cable is over by then. */
+#define FAILURES_TO_REPORT 4
 
 /* --- the pump ------------------------------------------------------------------------------ */
 
@@ -73,6 +79,8 @@ exo_swarm_pump_soon (ExoSwarm *swarm)
     swarm->pump_source = g_idle_add_full (G_PRIORITY_DEFAULT, pump, swarm, NULL);
 }
 
+static void gather (ExoSwarm *swarm);
+
 static void
 on_hub_changed (ExoHub *hub, gpointer user_data)
 {
@@ -84,6 +92,10 @@ on_hub_changed (ExoHub *hub, gpointer user_data)
                     state.first_byte_us);
   exo_announcer_hub (swarm->announcer, state.reachable, state.rate);
   exo_swarm_pump_soon (swarm);
+  /* Where the Hub was out of reach the neighbours probably were, too: they are heard first. */
+  if (state.reachable && !swarm->hub_reachable && swarm->isolated)
+    gather (swarm);
+  swarm->hub_reachable = state.reachable;
   swarm->callbacks.hub_changed (swarm, swarm->user_data);
 }
 
@@ -156,6 +168,8 @@ allow_hub (ExoSwarm *swarm)
   ExoJob *job;
 
   g_clear_handle_id (&swarm->informed_source, g_source_remove);
+  if (!swarm->settled)
+    return;
   g_hash_table_iter_init (&iter, swarm->jobs);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
     if (job->blob != 0 && !job->hub_allowed)
@@ -182,7 +196,7 @@ exo_swarm_is_informed (ExoSwarm *swarm)
   GHashTableIter iter;
   ExoNeighbour *neighbour;
 
-  if (swarm->subscribe_source != 0)
+  if (swarm->subscribe_source != 0 || !swarm->settled || swarm->isolated)
     return FALSE;
   g_hash_table_iter_init (&iter, swarm->neighbours);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
@@ -199,6 +213,31 @@ check_informed (ExoSwarm *swarm)
     allow_hub (swarm);
 }
 
+/* Whoever fell silent to this node alone has gone on without it: what it claimed was taken over, what it lacks they have. So the Hub
+ * is left alone until the neighbours were heard, or had their time. */
+static void
+gather (ExoSwarm *swarm)
+{
+  GHashTableIter iter;
+  ExoJob *job;
+  ExoNeighbour *neighbour;
+
+  g_hash_table_iter_init (&iter, swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    if (job->blob != 0 && job->open && job->hub_only == 0)
+      {
+        job->hub_allowed = FALSE;
+        exo_plan_set_use_hub (swarm->plan, job->blob, FALSE);
+        exo_flights_leave_hub (job);
+      }
+  g_hash_table_iter_init (&iter, swarm->neighbours);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
+    if (!neighbour->shunned)
+      exo_session_start_over (neighbour->session);
+  g_clear_handle_id (&swarm->informed_source, g_source_remove);
+  swarm->informed_source = g_timeout_add (GATHER_MS, on_informed_deadline, swarm);
+}
+
 static gboolean
 subscribe (gpointer user_data)
 {
@@ -207,8 +246,7 @@ subscribe (gpointer user_data)
   g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (swarm);
 
   swarm->subscribe_source = 0;
-  g_clear_handle_id (&swarm->informed_source, g_source_remove);
-  if (hello->blobs->len > 0)
+  if (hello->blobs->len > 0 && swarm->informed_source == 0)
     swarm->informed_source = g_timeout_add (INFORMED_DEADLINE_MS, on_informed_deadline, swarm);
   for (guint i = 0; i < neighbours->len; i++)
     {
@@ -273,6 +311,7 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
   else
     forget_facts (neighbour);
   neighbour->hub = hello->hub;
+  swarm->isolated = FALSE;
   exo_plan_peer_hub (swarm->plan, neighbour->peer, hello->hub, hello->hub_rate);
   exo_swarm_neighbour_changed (neighbour);
   exo_swarm_pump_soon (swarm);
@@ -414,15 +453,21 @@ on_session_down (ExoSession *session, const GError *error, gpointer user_data)
   ExoNeighbour *neighbour = user_data;
   ExoSwarm *swarm = neighbour->swarm;
   guint failures = exo_session_n_failures (session);
+  gboolean was_connected = neighbour->peer != 0;
 
-  if (neighbour->peer != 0 &&
+  if (was_connected &&
       !g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED))
     g_message ("%s no longer answers: %s", neighbour->name, error->message);
   else
     g_debug ("stream from %s: %s", neighbour->name, error->message);
   leave_plan (neighbour);
+  if (was_connected && g_hash_table_size (swarm->by_peer) == 0 && failures > 0)
+    {
+      swarm->isolated = TRUE;
+      gather (swarm);
+    }
   exo_swarm_neighbour_changed (neighbour);
-  if (failures == 2 && neighbour->announced)
+  if (failures == FAILURES_TO_REPORT && neighbour->announced)
     swarm->callbacks.neighbour_failed (swarm, neighbour->id, swarm->user_data);
   if (!neighbour->announced && (failures == 0 || failures >= HEARD_FAILURES_MAX))
     remove_neighbour (neighbour);
@@ -535,6 +580,16 @@ exo_swarm_peer_gone (ExoSwarm *swarm, const char *id)
   neighbour->announced = FALSE;
   if (!exo_session_is_up (neighbour->session))
     remove_neighbour (neighbour);
+}
+
+void
+exo_swarm_settled (ExoSwarm *swarm)
+{
+  swarm->settled = TRUE;
+  if (swarm->informed_source == 0)
+    allow_hub (swarm);
+  else
+    check_informed (swarm);
 }
 
 void
@@ -808,6 +863,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_bytes_unref);
   swarm->answers = g_hash_table_new (g_str_hash, g_str_equal);
   exo_plan_set_hub (swarm->plan, TRUE, 0, 0, 0);
+  swarm->hub_reachable = TRUE;
   exo_hub_set_watch (hub, on_hub_changed, swarm);
   return swarm;
 }

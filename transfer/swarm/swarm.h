@@ -52,6 +52,8 @@ ExoLanServer *exo_swarm_server (ExoSwarm *swarm);
 /* Neighbours. @addresses: GInetSocketAddress, best first */
 void exo_swarm_peer_seen (ExoSwarm *swarm, const char *id, const char *name, GPtrArray *addresses);
 void exo_swarm_peer_gone (ExoSwarm *swarm, const char *id);
+/* The neighbours present at the start were told: until then nothing is fetched from the Hub that one of them may have. */
+void exo_swarm_settled (ExoSwarm *swarm);
 void exo_swarm_network_changed (ExoSwarm *swarm); /* tries again at once whom it could not reach */
 
 GPtrArray *exo_swarm_neighbours (ExoSwarm *swarm); /* (transfer container) */
