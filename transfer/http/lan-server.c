@@ -70,7 +70,7 @@ void
 exo_lan_post (ExoLanServer *server, GSourceFunc function, gpointer data)
 {
   LanMessage *message = g_new (LanMessage, 1);
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->inbox_lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->inbox_lock);
 
   *message = (LanMessage){ function, data };
   g_queue_push_tail (&server->inbox, message);
@@ -179,7 +179,7 @@ exo_lan_server_share (ExoLanServer *server,
 void
 exo_lan_server_share_add (ExoLanServer *server, const char *oid, guint32 piece)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
   LanShare *share = g_hash_table_lookup (server->shares, oid);
 
   if (share != NULL && share->map != NULL)
@@ -189,7 +189,7 @@ exo_lan_server_share_add (ExoLanServer *server, const char *oid, guint32 piece)
 void
 exo_lan_server_share_drop (ExoLanServer *server, const char *oid, guint32 piece)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
   LanShare *share = g_hash_table_lookup (server->shares, oid);
 
   if (share == NULL)
@@ -205,7 +205,7 @@ exo_lan_server_share_drop (ExoLanServer *server, const char *oid, guint32 piece)
 void
 exo_lan_server_unshare (ExoLanServer *server, const char *oid)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
 
   share_remove_locked (server, oid);
 }
@@ -222,7 +222,7 @@ exo_lan_server_set_lookup (ExoLanServer *server,
 void
 exo_lan_server_set_card (ExoLanServer *server, GBytes *json)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
 
   g_clear_pointer (&server->card, g_bytes_unref);
   server->card = g_bytes_ref (json);
@@ -231,7 +231,7 @@ exo_lan_server_set_card (ExoLanServer *server, GBytes *json)
 void
 exo_lan_server_get_load (ExoLanServer *server, ExoLanLoad *out_load)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
 
   out_load->uploads = g_hash_table_size (server->uploads);
   out_load->queued = g_queue_get_length (&server->queue);
@@ -262,7 +262,7 @@ count_from (ExoLanServer *server, const char *address)
 static gboolean
 admit (ExoLanServer *server, const char *address)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
   guint n = count_from (server, address);
 
   if (server->n_conns >= EXO_LAN_CONNECTIONS_MAX || n >= EXO_LAN_PER_ADDRESS_MAX)
@@ -343,7 +343,7 @@ static gboolean
 on_tick (gpointer data)
 {
   ExoLanServer *server = data;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
   gint64 now_us = g_get_monotonic_time ();
   gboolean reading = close_slow_locked (server, now_us);
 

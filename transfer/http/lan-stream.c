@@ -54,10 +54,12 @@ static ssize_t
 on_read (void *cls, uint64_t position, char *out_bytes, size_t max)
 {
   ExoLanStream *stream = cls;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&stream->server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&stream->server->lock);
 
+  /* Not END_WITH_ERROR: libmicrohttpd 0.9.75 then leaves the connection lying until it times out. Writing the end to a
+   * socket that was shut down fails, and that it notices. */
   if (stream->failed)
-    return MHD_CONTENT_READER_END_WITH_ERROR;
+    return MHD_CONTENT_READER_END_OF_STREAM;
   if (pending (stream) > 0)
     return (ssize_t) take (stream, out_bytes, max);
   if (stream->ending || stream->server->closing)
@@ -175,7 +177,7 @@ exo_lan_stream_open (ExoLanRequest *request)
 void
 exo_lan_stream_send (ExoLanStream *stream, const char *line, gsize length)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&stream->server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&stream->server->lock);
 
   if (stream->failed || stream->ending || stream->connection == NULL)
     return;
@@ -195,7 +197,7 @@ exo_lan_stream_send (ExoLanStream *stream, const char *line, gsize length)
 void
 exo_lan_stream_close (ExoLanStream *stream)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&stream->server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&stream->server->lock);
 
   if (stream->connection != NULL)
     exo_lan_stream_end_locked (stream);
@@ -271,7 +273,7 @@ answer (gpointer data)
 gboolean
 exo_lan_ask (ExoLanRequest *request, LanAsk ask, const char *a, const char *b, const char *c)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&request->server->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&request->server->lock);
 
   request->ask = ask;
   request->args[0] = g_strdup (a);
