@@ -36,8 +36,9 @@ struct _ExoEngine
   guint16 listen_port;
   gboolean listen_loopback;
   guint next_id;
-  gboolean settled;  /* the neighbours present are known */
-  gboolean restored; /* "restored" was signalled */
+  gboolean settled;    /* the neighbours present are known */
+  gboolean discovered; /* discovery is done with its first look around */
+  gboolean restored;   /* "restored" was signalled */
   gint64 started_us;
   guint settle_source, restore_source, tick_source, changed_source, scan_source;
   guint64 base_from_hub, base_from_lan, base_served; /* totals of earlier runs */
@@ -164,10 +165,12 @@ void exo_node_lost (ExoNode *node); /* its neighbour is about to go */
 ExoStatics *exo_statics_new (ExoEngine *engine, const char *const *peers);
 void exo_statics_free (ExoStatics *statics);
 void exo_statics_probe (ExoStatics *statics);
+gboolean exo_statics_are_probed (ExoStatics *statics); /* each answered, or did not */
 
 /* engine.c */
 void exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
+void exo_engine_statics_probed (ExoEngine *engine); /* one more of them */
 void exo_engine_transfer_started (ExoEngine *engine);
 void exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer);
 

@@ -328,21 +328,35 @@ exo_engine_peer_gone (ExoEngine *engine, const char *id)
   exo_swarm_peer_gone (engine->swarm, id);
 }
 
+static void
+settle (ExoEngine *engine)
+{
+  g_clear_handle_id (&engine->settle_source, g_source_remove);
+  exo_swarm_settled (engine->swarm);
+}
+
 static gboolean
-on_settled (gpointer user_data)
+on_settle_deadline (gpointer user_data)
 {
   ExoEngine *engine = user_data;
 
   engine->settle_source = 0;
-  exo_engine_peers_settled (engine);
+  settle (engine);
   return G_SOURCE_REMOVE;
+}
+
+void
+exo_engine_statics_probed (ExoEngine *engine)
+{
+  if (engine->discovered && engine->settle_source != 0 && exo_statics_are_probed (engine->statics))
+    settle (engine);
 }
 
 void
 exo_engine_peers_settled (ExoEngine *engine)
 {
-  g_clear_handle_id (&engine->settle_source, g_source_remove);
-  exo_swarm_settled (engine->swarm);
+  engine->discovered = TRUE;
+  exo_engine_statics_probed (engine);
 }
 
 static void
@@ -827,7 +841,7 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   exo_statics_probe (engine->statics);
   restore_transfers (engine);
   engine->started_us = g_get_monotonic_time ();
-  engine->settle_source = g_timeout_add (SETTLE_MS, on_settled, engine);
+  engine->settle_source = g_timeout_add (SETTLE_MS, on_settle_deadline, engine);
   engine->restore_source = g_idle_add (on_started, engine);
   engine->scan_source = g_timeout_add_seconds (SCAN_DELAY_S, scan, engine);
   return g_steal_pointer (&engine);

@@ -19,7 +19,7 @@ typedef struct
 {
   ExoStatics *statics; /* NULL once it is gone */
   char *peer;          /* as configured */
-  gboolean busy, answered;
+  gboolean busy, probed;
   GSocketAddress *address; /* being asked */
   guint n_refs;
 } Static;
@@ -63,8 +63,11 @@ static void
 probed (Static *peer, gboolean answered)
 {
   peer->busy = FALSE;
-  peer->answered = answered;
-  if (peer->statics != NULL && !answered && peer->statics->again_source == 0)
+  peer->probed = TRUE;
+  if (peer->statics == NULL)
+    return;
+  exo_engine_statics_probed (peer->statics->engine);
+  if (!answered && peer->statics->again_source == 0)
     peer->statics->again_source = g_timeout_add_seconds (PROBE_AGAIN_S, probe_again, peer->statics);
 }
 
@@ -142,6 +145,8 @@ probe (Static *peer)
       g_network_address_parse (peer->peer, EXO_LAN_PORT, NULL);
   g_autoptr (GSocketAddressEnumerator) addresses = NULL;
 
+  if (connectable == NULL)
+    peer->probed = TRUE; /* the configuration was checked before: not reached */
   if (connectable == NULL || peer->busy)
     return;
   peer->busy = TRUE;
@@ -156,6 +161,15 @@ exo_statics_probe (ExoStatics *statics)
   g_clear_handle_id (&statics->again_source, g_source_remove);
   for (guint i = 0; i < statics->peers->len; i++)
     probe (g_ptr_array_index (statics->peers, i));
+}
+
+gboolean
+exo_statics_are_probed (ExoStatics *statics)
+{
+  for (guint i = 0; i < statics->peers->len; i++)
+    if (!((Static *) g_ptr_array_index (statics->peers, i))->probed)
+      return FALSE;
+  return TRUE;
 }
 
 ExoStatics *

@@ -13,24 +13,41 @@
 
 #define BLOCK 65536
 
-ssize_t
-sendfile64 (int out, int in, off64_t *offset, size_t count)
+/* One block; as send(). */
+static ssize_t
+send_block (int out, int in, off64_t at, size_t count)
 {
   char block[BLOCK];
-  off64_t at = offset != NULL ? *offset : lseek64 (in, 0, SEEK_CUR);
-  ssize_t got = pread64 (in, block, count < BLOCK ? count : BLOCK, at), sent;
+  ssize_t got = pread64 (in, block, count < BLOCK ? count : BLOCK, at);
 
   if (got <= 0)
     return got;
   block[got / 2] ^= 1;
-  sent = send (out, block, (size_t) got, MSG_NOSIGNAL);
-  if (sent <= 0)
-    return sent;
+  return send (out, block, (size_t) got, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* As much as the socket takes: an edge-triggered server takes a short count for a full socket. */
+ssize_t
+sendfile64 (int out, int in, off64_t *offset, size_t count)
+{
+  off64_t at = offset != NULL ? *offset : lseek64 (in, 0, SEEK_CUR);
+  size_t total = 0;
+
+  while (total < count)
+    {
+      ssize_t sent = send_block (out, in, at + (off64_t) total, count - total);
+
+      if (sent <= 0 && total == 0)
+        return sent;
+      if (sent <= 0)
+        break;
+      total += (size_t) sent;
+    }
   if (offset != NULL)
-    *offset = at + sent;
+    *offset = at + (off64_t) total;
   else
-    lseek64 (in, at + sent, SEEK_SET);
-  return sent;
+    lseek64 (in, at + (off64_t) total, SEEK_SET);
+  return (ssize_t) total;
 }
 
 ssize_t

@@ -21,6 +21,7 @@ typedef struct
   gboolean verified;
   const char *digests;         /* one letter per piece */
   const char *sources[PIECES]; /* "hub", an id, "" */
+  gboolean shunned, fetched, mended;
 } Witness;
 
 typedef struct
@@ -45,8 +46,14 @@ hold_court (const char *mine, const char *const *sources, const Witness *witness
     }
   for (guint w = 0; w < n; w++)
     {
-      reports[w] = (ExoJudgeReport){ witnesses[w].id, witnesses[w].verified,
-                                     g_array_new (FALSE, TRUE, sizeof (ExoWireDigest)) };
+      reports[w] = (ExoJudgeReport){
+        .id = witnesses[w].id,
+        .verified = witnesses[w].verified,
+        .shunned = witnesses[w].shunned,
+        .fetched = witnesses[w].fetched,
+        .mended = witnesses[w].mended,
+        .digests = g_array_new (FALSE, TRUE, sizeof (ExoWireDigest)),
+      };
       for (guint i = 0; i < PIECES; i++)
         {
           ExoWireDigest digest = { .piece = i };
@@ -93,8 +100,16 @@ who_serves_other_bytes_than_it_holds_is_a_liar (void)
 {
   const char *const sources[] = { A, A, B, "hub" };
   const Witness witnesses[] = {
-    { A, FALSE, "gggg", { "hub", "hub", B, "" } },
-    { B, FALSE, "gggg", { A, A, "hub", "" } },
+    { .id = A,
+      .verified = FALSE,
+      .digests = "gggg",
+      .sources = { "hub", "hub", B, "" },
+      .fetched = TRUE },
+    { .id = B,
+      .verified = FALSE,
+      .digests = "gggg",
+      .sources = { A, A, "hub", "" },
+      .fetched = TRUE },
   };
   Outcome outcome = hold_court ("xggg", sources, witnesses, 2);
 
@@ -110,8 +125,16 @@ who_hands_on_in_good_faith_is_not (void)
   /* C gave A bad bytes, A gave them to us; C itself had good ones from the Hub. */
   const char *const sources[] = { A, "hub", "hub", "hub" };
   const Witness witnesses[] = {
-    { A, FALSE, "xggg", { C, "", "", "" } },
-    { C, FALSE, "gggg", { "hub", "", "", "" } },
+    { .id = A,
+      .verified = FALSE,
+      .digests = "xggg",
+      .sources = { C, "", "", "" },
+      .fetched = TRUE },
+    { .id = C,
+      .verified = FALSE,
+      .digests = "gggg",
+      .sources = { "hub", "", "", "" },
+      .fetched = TRUE },
   };
   Outcome outcome = hold_court ("xggg", sources, witnesses, 2);
 
@@ -123,17 +146,56 @@ who_hands_on_in_good_faith_is_not (void)
 }
 
 static void
-bad_bytes_said_to_be_first_hand_make_a_liar (void)
+who_had_bad_bytes_from_the_hub_itself_is_not (void)
 {
   const char *const sources[] = { A, "hub", "hub", "hub" };
   const Witness witnesses[] = {
-    { A, FALSE, "xggg", { "hub", "", "", "" } },
-    { B, TRUE, "gggg", { "", "", "", "" } },
+    { .id = A,
+      .verified = FALSE,
+      .digests = "xggg",
+      .sources = { "hub", "", "", "" },
+      .fetched = TRUE },
+    { .id = B,
+      .verified = TRUE,
+      .digests = "gggg",
+      .sources = { "", "", "", "" },
+      .fetched = FALSE },
   };
   Outcome outcome = hold_court ("xggg", sources, witnesses, 2);
 
   CU_ASSERT_TRUE (dropped (&outcome, "#..."));
-  CU_ASSERT_TRUE (is_liar (&outcome, A));
+  CU_ASSERT_EQUAL (outcome.liars->len, 0);
+  outcome_clear (&outcome);
+}
+
+static void
+who_has_mended_its_own_copy_is_not (void)
+{
+  const char *const sources[] = { A, "hub", "hub", "hub" };
+  const Witness witnesses[] = { { .id = A,
+                                  .digests = "gggg",
+                                  .sources = { "hub", "", "", "" },
+                                  .fetched = TRUE,
+                                  .mended = TRUE } };
+  Outcome outcome = hold_court ("xggg", sources, witnesses, 1);
+
+  CU_ASSERT_TRUE (dropped (&outcome, "#..."));
+  CU_ASSERT_EQUAL (outcome.liars->len, 0);
+  outcome_clear (&outcome);
+}
+
+static void
+what_came_from_a_shunned_node_is_suspect_at_second_hand_too (void)
+{
+  const char *const sources[] = { A, B, B, B };
+  const Witness witnesses[] = {
+    { .id = A, .digests = "....", .shunned = TRUE },
+    { .id = B, .digests = "xxxx", .sources = { "", A, C, "" } },
+  };
+  Outcome outcome = hold_court ("xxxx", sources, witnesses, 2);
+
+  CU_ASSERT_TRUE (dropped (&outcome, "##.."));
+  CU_ASSERT_EQUAL (outcome.liars->len, 0);
   outcome_clear (&outcome);
 }
 
@@ -142,8 +204,16 @@ what_came_from_the_hub_outweighs_unverified_neighbours (void)
 {
   const char *const sources[] = { "hub", "hub", "hub", "hub" };
   const Witness witnesses[] = {
-    { A, FALSE, "xxxx", { "hub", "hub", "hub", "hub" } },
-    { B, FALSE, "xxxx", { "hub", "hub", "hub", "hub" } },
+    { .id = A,
+      .verified = FALSE,
+      .digests = "xxxx",
+      .sources = { "hub", "hub", "hub", "hub" },
+      .fetched = TRUE },
+    { .id = B,
+      .verified = FALSE,
+      .digests = "xxxx",
+      .sources = { "hub", "hub", "hub", "hub" },
+      .fetched = TRUE },
   };
   Outcome outcome = hold_court ("gggg", sources, witnesses, 2);
 
@@ -155,7 +225,11 @@ static void
 a_verified_whole_outweighs_what_came_from_the_hub (void)
 {
   const char *const sources[] = { "hub", "hub", "hub", "hub" };
-  const Witness witnesses[] = { { A, TRUE, "gggg", { "", "", "", "" } } };
+  const Witness witnesses[] = { { .id = A,
+                                  .verified = TRUE,
+                                  .digests = "gggg",
+                                  .sources = { "", "", "", "" },
+                                  .fetched = FALSE } };
   Outcome outcome = hold_court ("gxgg", sources, witnesses, 1);
 
   CU_ASSERT_TRUE (dropped (&outcome, ".#.."));
@@ -168,8 +242,16 @@ verified_wholes_that_contradict_each_other_decide_nothing (void)
 {
   const char *const sources[] = { C, C, C, C };
   const Witness witnesses[] = {
-    { A, TRUE, "gggg", { "", "", "", "" } },
-    { B, TRUE, "xxxx", { "", "", "", "" } },
+    { .id = A,
+      .verified = TRUE,
+      .digests = "gggg",
+      .sources = { "", "", "", "" },
+      .fetched = FALSE },
+    { .id = B,
+      .verified = TRUE,
+      .digests = "xxxx",
+      .sources = { "", "", "", "" },
+      .fetched = FALSE },
   };
   Outcome outcome = hold_court ("gggg", sources, witnesses, 2);
 
@@ -182,9 +264,21 @@ most_of_the_verified_wholes_decide (void)
 {
   const char *const sources[] = { C, C, C, C };
   const Witness witnesses[] = {
-    { A, TRUE, "gggg", { "", "", "", "" } },
-    { B, TRUE, "xxxx", { "", "", "", "" } },
-    { C, TRUE, "gggg", { "", "", "", "" } },
+    { .id = A,
+      .verified = TRUE,
+      .digests = "gggg",
+      .sources = { "", "", "", "" },
+      .fetched = FALSE },
+    { .id = B,
+      .verified = TRUE,
+      .digests = "xxxx",
+      .sources = { "", "", "", "" },
+      .fetched = FALSE },
+    { .id = C,
+      .verified = TRUE,
+      .digests = "gggg",
+      .sources = { "", "", "", "" },
+      .fetched = FALSE },
   };
   Outcome outcome = hold_court ("gyyg", sources, witnesses, 3);
 
@@ -197,7 +291,9 @@ static void
 nothing_is_dropped_where_nobody_knows_better (void)
 {
   const char *const sources[] = { A, B, NULL, "hub" };
-  const Witness witnesses[] = { { A, FALSE, "x...", { B, "", "", "" } } };
+  const Witness witnesses[] = {
+    { .id = A, .verified = FALSE, .digests = "x...", .sources = { B, "", "", "" }, .fetched = TRUE }
+  };
   Outcome outcome = hold_court ("xyx.", sources, witnesses, 1);
 
   CU_ASSERT_TRUE (dropped (&outcome, "...."));
@@ -208,7 +304,9 @@ nothing_is_dropped_where_nobody_knows_better (void)
 EXO_SUITE ("judge",
            TEST (who_serves_other_bytes_than_it_holds_is_a_liar),
            TEST (who_hands_on_in_good_faith_is_not),
-           TEST (bad_bytes_said_to_be_first_hand_make_a_liar),
+           TEST (who_had_bad_bytes_from_the_hub_itself_is_not),
+           TEST (who_has_mended_its_own_copy_is_not),
+           TEST (what_came_from_a_shunned_node_is_suspect_at_second_hand_too),
            TEST (what_came_from_the_hub_outweighs_unverified_neighbours),
            TEST (a_verified_whole_outweighs_what_came_from_the_hub),
            TEST (verified_wholes_that_contradict_each_other_decide_nothing),

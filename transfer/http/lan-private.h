@@ -129,7 +129,8 @@ struct ExoLanServer
   GQueue queue;        /* ExoLanRequest, waiting */
   GHashTable *uploads; /* address -> ExoLanRequest that has a slot, borrowed */
   guint64 bytes_served;
-  GSource *tick; /* (nullable): runs once a second while there is something to watch */
+  GSource *tick; /* (nullable): runs while there is something to watch */
+  gint64 tick_at_us;
 
   GMutex inbox_lock;     /* of the two below; taken last */
   GQueue inbox;          /* LanMessage, for the main thread */

@@ -343,26 +343,35 @@ static gboolean
 on_tick (gpointer data)
 {
   ExoLanServer *server = data;
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
   gint64 now_us = g_get_monotonic_time ();
   gboolean reading = close_slow_locked (server, now_us);
 
+  g_clear_pointer (&server->tick, g_source_unref);
   if (server->n_lookups > 0)
     expire_lookups_locked (server, now_us - EXO_LAN_LOOKUP_IDLE_S * G_USEC_PER_SEC);
   if (server->queue.length > 0)
     exo_lan_slots_watch_locked (server, now_us);
   if (reading || server->n_lookups > 0 || server->queue.length > 0)
-    return G_SOURCE_CONTINUE;
-  g_clear_pointer (&server->tick, g_source_unref);
+    exo_lan_tick_locked (server);
   return G_SOURCE_REMOVE;
 }
 
+/* Those who wait for a slot are looked after every second. For kept connections and opened files, which lie there for a while after the
+ * last transfer, a look now and then is enough: an idle machine is not woken for them every second. */
 void
 exo_lan_tick_locked (ExoLanServer *server)
 {
-  if (server->tick != NULL || server->closing)
+  guint delay_s = server->queue.length > 0 ? 1 : EXO_LAN_IDLE_TIMEOUT_S / 2;
+  gint64 at_us = g_get_monotonic_time () + delay_s * G_USEC_PER_SEC;
+
+  if (server->closing || (server->tick != NULL && server->tick_at_us <= at_us))
     return;
-  server->tick = g_timeout_source_new_seconds (1);
+  if (server->tick != NULL)
+    g_source_destroy (server->tick);
+  g_clear_pointer (&server->tick, g_source_unref);
+  server->tick_at_us = at_us;
+  server->tick = g_timeout_source_new_seconds (delay_s);
   g_source_set_callback (server->tick, on_tick, server, NULL);
   g_source_attach (server->tick, server->context);
 }

@@ -170,5 +170,13 @@ exo_glob_check (const char *glob, GError **error)
     return refuse (error, "pattern", glob, "longer than 255 bytes");
   if (!g_utf8_validate (glob, -1, NULL))
     return refuse (error, "pattern", glob, "not UTF-8");
+  if (glob[0] == '/')
+    return refuse (error, "pattern", glob, "paths in a repo are relative");
+  if (g_str_has_prefix (glob, "../") || strstr (glob, "/../") != NULL ||
+      g_str_has_suffix (glob, "/..") || strcmp (glob, "..") == 0)
+    return refuse (error, "pattern", glob, "no path in a repo has \"..\"");
+  for (const char *c = glob; *c != '\0'; c++)
+    if (g_ascii_iscntrl (*c))
+      return refuse (error, "pattern", glob, "a control character");
   return TRUE;
 }

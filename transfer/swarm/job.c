@@ -60,7 +60,9 @@ exo_job_leave_plan (ExoJob *job)
   exo_plan_remove_blob (swarm->plan, job->blob);
   g_hash_table_remove (swarm->by_blob, GUINT_TO_POINTER (job->blob));
   job->blob = 0;
-  exo_swarm_subscribe_soon (swarm);
+  /* The streams go when nothing is left to ask; that they tell of one blob too many until then costs less than opening them anew. */
+  if (g_hash_table_size (swarm->by_blob) == 0)
+    exo_swarm_subscribe_soon (swarm);
   exo_swarm_pump_soon (swarm);
 }
 
@@ -247,6 +249,19 @@ exo_job_drop_piece (ExoJob *job, guint32 piece, ExoPlanPeer avoid)
       exo_announcer_event (swarm->announcer, job->oid, EXO_WIRE_DROP, piece, 1);
     }
   exo_swarm_pump_soon (swarm);
+}
+
+/* While the whole is being hashed or compared, that will find out. */
+void
+exo_job_distrust (ExoJob *job, const char *id)
+{
+  guint32 n = exo_pieces_in (job->size);
+
+  if (job->state != EXO_WANT_FETCHING || job->mend != NULL || job->partial == NULL || job->closing)
+    return;
+  for (guint32 i = 0; i < n; i++)
+    if (g_strcmp0 (exo_partial_source (job->partial, i), id) == 0)
+      exo_job_drop_piece (job, i, 0);
 }
 
 void

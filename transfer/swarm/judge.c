@@ -131,6 +131,22 @@ add_once (GPtrArray *liars, const char *id)
     g_ptr_array_add (liars, (gpointer) id);
 }
 
+static gboolean
+is_shunned (const Bench *bench, const char *id)
+{
+  gssize report = report_of (bench, id);
+
+  return report >= 0 && bench->reports[report].shunned;
+}
+
+static gboolean
+is_proof (const ExoJudgeReport *giver, const ExoWireDigest *says)
+{
+  if (giver->mended)
+    return FALSE;
+  return giver->fetched ? strcmp (says->source, "hub") == 0 : giver->verified;
+}
+
 static void
 judge_piece (const Bench *bench,
              const ExoJudgePiece *mine,
@@ -142,9 +158,11 @@ judge_piece (const Bench *bench,
   gssize giver = report_of (bench, mine->source);
   const ExoWireDigest *giver_says = giver >= 0 ? said_of (bench, (gsize) giver, piece) : NULL;
   gboolean giver_differs = giver_says != NULL && !same (giver_says->sha256, mine->sha256);
+  gboolean suspect = is_shunned (bench, mine->source) ||
+                     (giver_says != NULL && is_shunned (bench, giver_says->source));
   ExoVerdict verdict = { .piece = piece, .source = mine->source };
 
-  if (truth != NULL ? same (truth, mine->sha256) : !giver_differs)
+  if (truth != NULL ? same (truth, mine->sha256) : !giver_differs && !suspect)
     return;
   if (truth != NULL)
     {
@@ -152,7 +170,7 @@ judge_piece (const Bench *bench,
       memcpy (verdict.truth, truth, sizeof verdict.truth);
     }
   g_array_append_val (verdicts, verdict);
-  if (giver_says != NULL && (giver_differs || strcmp (giver_says->source, "hub") == 0))
+  if (giver_differs && is_proof (&bench->reports[giver], giver_says))
     add_once (liars, bench->reports[giver].id);
 }
 

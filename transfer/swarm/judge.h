@@ -8,9 +8,12 @@
  *   1. what nodes say that hold the verified whole (the most frequent answer, if it is more frequent than any other);
  *   2. what this node itself had from the Hub;
  *   3. what nodes say that had the piece from the Hub themselves, if they agree.
- * A piece that differs from that is bad. So is one whose giver now says that it holds other bytes than it gave.
- * A giver is a liar only on proof: it gave a bad piece and holds, as it says itself, other bytes; or it says that it had the
- * bad bytes from the Hub. A node that handed on in good faith what a liar gave it is not one.
+ * A piece that differs from that is bad. So is one whose giver now says that it holds other bytes than it gave, and, where
+ * nothing is known to be true, one that came from a shunned node, at first or second hand.
+ *
+ * A giver is a liar only on proof: it gave bytes other than those it holds, as it says itself, and it held the verified whole, or
+ * had the piece from the Hub, when it gave it. Whoever handed on in good faith what a liar, a bad disk or the Hub gave it, and
+ * has mended its own copy meanwhile, is none.
  *
  * Pure.
  */
@@ -32,7 +35,11 @@ typedef struct
 {
   const char *id;    /* of the node that reports; borrowed */
   gboolean verified; /* it holds the verified whole */
-  GArray *digests;   /* ExoWireDigest; borrowed */
+  gboolean shunned;  /* known for a liar: its digests count for nothing */
+  gboolean fetched;  /* it was still fetching this blob itself when it gave pieces of it */
+  gboolean
+      mended; /* it has dropped pieces of this blob: what it holds may be newer than what it gave */
+  GArray *digests; /* ExoWireDigest; borrowed */
 } ExoJudgeReport;
 
 typedef struct

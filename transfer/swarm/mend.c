@@ -160,7 +160,15 @@ judge (ExoMend *mend, GPtrArray **out_liars)
   for (guint i = 0; i < mend->reports->len; i++)
     {
       const Report *report = g_ptr_array_index (mend->reports, i);
-      ExoJudgeReport judged = { report->id, report->verified, report->digests };
+      ExoNeighbour *neighbour = exo_swarm_neighbour (job->swarm, report->id);
+      ExoJudgeReport judged = {
+        .id = report->id,
+        .verified = report->verified,
+        .shunned = neighbour != NULL && neighbour->shunned,
+        .fetched = neighbour == NULL || g_hash_table_contains (neighbour->fetched, job->oid),
+        .mended = neighbour == NULL || g_hash_table_contains (neighbour->mended, job->oid),
+        .digests = report->digests,
+      };
 
       if (report->digests != NULL)
         g_array_append_val (reports, judged);
@@ -244,6 +252,12 @@ ask (ExoMend *mend, ExoNeighbour *neighbour)
   report->mend = mend;
   report->id = g_strdup (neighbour->id);
   g_ptr_array_add (mend->reports, report);
+  if (neighbour->shunned)
+    {
+      /* Nothing it says counts; that it was shunned does. */
+      report->digests = g_array_new (FALSE, FALSE, sizeof (ExoWireDigest));
+      return;
+    }
   mend->n_pending++;
   g_ptr_array_add (mend->fetches,
                    exo_fetcher_start (
@@ -279,7 +293,7 @@ exo_mend_start (ExoJob *job)
                            mend->pieces, mend->n_pieces, job->cancellable, on_own_digests, mend);
   g_hash_table_iter_init (&iter, job->swarm->neighbours);
   while (job->open && g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
-    if (neighbour->peer != 0 && !neighbour->shunned)
+    if (neighbour->peer != 0 || neighbour->shunned)
       ask (mend, neighbour);
 }
 

@@ -27,10 +27,12 @@ struct ExoNeighbour
   ExoSession *session;
   ExoPlanPeer peer; /* 0 while its stream is not up */
   gboolean shunned;
-  gboolean hub;       /* it reaches the Hub, as it says */
-  gboolean announced; /* by discovery; otherwise it made itself known by a subscription */
-  guint64 bytes;      /* received from it */
-  GHashTable *wants;  /* oids it is fetching, owned strings */
+  gboolean hub;        /* it reaches the Hub, as it says */
+  gboolean announced;  /* by discovery; otherwise it made itself known by a subscription */
+  guint64 bytes;       /* received from it */
+  GHashTable *wants;   /* oids it is fetching, owned strings */
+  GHashTable *fetched; /* oids it was ever seen fetching, owned strings */
+  GHashTable *mended;  /* oids of which it has dropped pieces, owned strings */
 };
 
 struct ExoSwarm
@@ -57,8 +59,8 @@ struct ExoSwarm
   guint64 bytes_from_hub, bytes_from_lan;
   guint next_order; /* for ExoJob.order */
   guint pump_source, wake_source, subscribe_source, informed_source;
-  gboolean settled;          /* the neighbours present at the start are known */
-  gboolean isolated;         /* all neighbours fell silent: they may be back any moment */
+  gboolean settled;  /* the neighbours present at the start are known */
+  gboolean isolated; /* all neighbours fell silent: they may be back any moment */
   gboolean hub_reachable;
   gboolean stopping;
 };
@@ -119,6 +121,8 @@ void exo_flights_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder);
 void exo_job_piece_written (ExoJob *job, guint32 piece, const char *source_id);
 void exo_job_piece_accepted (ExoJob *job, guint32 piece, const char *source_id);
 void exo_job_drop_piece (ExoJob *job, guint32 piece, ExoPlanPeer avoid);
+/* Pieces that came from this node, which turned out to be a liar. */
+void exo_job_distrust (ExoJob *job, const char *id);
 void exo_job_flight_ended (ExoJob *job);
 void exo_job_fail (ExoJob *job, const GError *error);
 void exo_job_set_state (ExoJob *job, ExoWantState state);

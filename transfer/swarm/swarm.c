@@ -322,7 +322,10 @@ set_wants (ExoNeighbour *neighbour, ExoJob *job, gboolean wants)
 {
   exo_plan_peer_wants (neighbour->swarm->plan, neighbour->peer, job->blob, wants);
   if (wants)
-    g_hash_table_add (neighbour->wants, g_strdup (job->oid));
+    {
+      g_hash_table_add (neighbour->wants, g_strdup (job->oid));
+      g_hash_table_add (neighbour->fetched, g_strdup (job->oid));
+    }
   else
     g_hash_table_remove (neighbour->wants, job->oid);
   exo_swarm_neighbour_changed (neighbour);
@@ -369,6 +372,18 @@ apply_ranges (ExoNeighbour *neighbour, ExoSession *session, GArray *ranges, Rang
 }
 
 static void
+note_mended (ExoNeighbour *neighbour, ExoSession *session, GArray *dropped)
+{
+  for (guint i = 0; i < dropped->len; i++)
+    {
+      const char *oid = exo_session_oid (session, g_array_index (dropped, ExoWireRange, i).b);
+
+      if (oid != NULL)
+        g_hash_table_add (neighbour->mended, g_strdup (oid));
+    }
+}
+
+static void
 apply_claims (ExoNeighbour *neighbour, ExoSession *session, GArray *claims)
 {
   gint64 now_us = g_get_monotonic_time ();
@@ -406,6 +421,7 @@ on_session_line (ExoSession *session, const ExoWireLine *line, gpointer user_dat
   for (guint i = 0; i < line->states->len; i++)
     apply_state (neighbour, session, &g_array_index (line->states, ExoWireState, i));
   apply_ranges (neighbour, session, line->release, exo_plan_peer_released);
+  note_mended (neighbour, session, line->drop);
   apply_ranges (neighbour, session, line->drop, exo_plan_peer_dropped);
   apply_ranges (neighbour, session, line->have, exo_plan_peer_has);
   apply_ranges (neighbour, session, line->fetch, exo_plan_peer_fetching);
@@ -455,8 +471,7 @@ on_session_down (ExoSession *session, const GError *error, gpointer user_data)
   guint failures = exo_session_n_failures (session);
   gboolean was_connected = neighbour->peer != 0;
 
-  if (was_connected &&
-      !g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED))
+  if (was_connected && !g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED))
     g_message ("%s no longer answers: %s", neighbour->name, error->message);
   else
     g_debug ("stream from %s: %s", neighbour->name, error->message);
@@ -482,6 +497,8 @@ neighbour_free (ExoNeighbour *neighbour)
 {
   exo_session_free (neighbour->session);
   g_hash_table_unref (neighbour->wants);
+  g_hash_table_unref (neighbour->fetched);
+  g_hash_table_unref (neighbour->mended);
   g_strfreev (neighbour->base_urls);
   g_free (neighbour->name);
   g_free (neighbour->id);
@@ -512,6 +529,8 @@ add_neighbour (ExoSwarm *swarm, const char *id, const char *name)
   neighbour->name = g_strdup (name);
   neighbour->hub = TRUE;
   neighbour->wants = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  neighbour->fetched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  neighbour->mended = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   neighbour->session = exo_session_new (swarm->fetcher, id, &callbacks, neighbour);
   g_hash_table_insert (swarm->neighbours, neighbour->id, neighbour);
   return neighbour;
@@ -606,9 +625,15 @@ exo_swarm_network_changed (ExoSwarm *swarm)
 void
 exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why)
 {
+  GHashTableIter iter;
+  ExoJob *job;
+
   if (neighbour->shunned)
     return;
   neighbour->shunned = TRUE;
+  g_hash_table_iter_init (&iter, swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    exo_job_distrust (job, neighbour->id);
   if (neighbour->peer != 0)
     exo_plan_shun_peer (swarm->plan, neighbour->peer);
   exo_swarm_warn (
