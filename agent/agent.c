@@ -7,8 +7,12 @@
 
 #include "agent/dbus.h"
 #include "agent/identity.h"
+#include "agent/trim.h"
 #include "discovery/discovery.h"
 #include "transfer/engine.h"
+
+/* After the last thing that happened, or after the start. */
+#define TRIM_DELAY_S 2
 
 /* An interface that comes up brings several changes at once. */
 #define NETWORK_DELAY_MS 500
@@ -27,7 +31,7 @@ struct ExoAgent
   char *discovery_detail; /* what Avahi last said was wrong */
   GNetworkMonitor *monitor;
   gulong monitor_handler;
-  guint network_source;
+  guint network_source, trim_source;
   void (*stopped) (const char *why, gpointer user_data);
   gpointer user_data;
 };
@@ -132,6 +136,27 @@ on_network_changed (GNetworkMonitor *monitor, gboolean available, gpointer user_
 
   if (agent->network_source == 0)
     agent->network_source = g_timeout_add (NETWORK_DELAY_MS, network_changed, agent);
+}
+
+/* --- rest --- */
+
+static gboolean
+trim (gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+
+  agent->trim_source = 0;
+  exo_trim_memory ();
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_idle (ExoEngine *engine, gpointer user_data)
+{
+  ExoAgent *agent = user_data;
+
+  g_clear_handle_id (&agent->trim_source, g_source_remove);
+  agent->trim_source = g_timeout_add_seconds (TRIM_DELAY_S, trim, agent);
 }
 
 /* --- bus ------------------------------------------------------------------------------------------ */
@@ -245,6 +270,7 @@ on_restored (ExoEngine *engine, gpointer user_data)
       return;
     }
   exo_dbus_set_discovery_state (agent->dbus, state_name (agent->discovery_state));
+  on_idle (engine, agent);
 }
 
 static gboolean
@@ -274,6 +300,7 @@ exo_agent_new (const ExoConfig *config,
       !connect_bus (agent, error))
     return NULL;
   g_signal_connect (agent->engine, "node-failed", G_CALLBACK (on_node_failed), agent);
+  g_signal_connect (agent->engine, "idle", G_CALLBACK (on_idle), agent);
   g_signal_connect (agent->engine, "restored", G_CALLBACK (on_restored), agent);
   agent->discovery_state = agent->mdns ? EXO_DISCOVERY_STARTING : EXO_DISCOVERY_OFF;
   announce (agent);
@@ -291,6 +318,7 @@ exo_agent_free (ExoAgent *agent)
   if (agent == NULL)
     return;
   g_clear_handle_id (&agent->network_source, g_source_remove);
+  g_clear_handle_id (&agent->trim_source, g_source_remove);
   if (agent->monitor != NULL)
     g_signal_handler_disconnect (agent->monitor, agent->monitor_handler);
   g_clear_object (&agent->monitor);

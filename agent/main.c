@@ -13,6 +13,9 @@
 #include "agent/agent.h"
 #include "agent/log.h"
 
+/* Buffers of a transfer go back to the system when it ends; without this the limit grows with the first of them that is freed. */
+#define MALLOC_MMAP_BYTES (64 * 1024)
+
 /* Two heaps are enough for a handful of threads; each more costs resident memory that never comes back. */
 #define MALLOC_ARENAS 2
 
@@ -98,6 +101,7 @@ main (int argc, char **argv)
   g_auto (GStrv) environment = g_get_environ ();
 
   mallopt (M_ARENA_MAX, MALLOC_ARENAS);
+  mallopt (M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
   setlocale (LC_ALL, "");
   signal (SIGPIPE, SIG_IGN);
   g_option_context_add_main_entries (context, entries, NULL);

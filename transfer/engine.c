@@ -24,6 +24,7 @@ enum
   NODE_REMOVED,
   WARNING,
   RESTORED,
+  IDLE,
   CHANGED,
   N_SIGNALS
 };
@@ -205,6 +206,7 @@ tick (gpointer user_data)
     return G_SOURCE_CONTINUE;
   engine->tick_source = 0;
   save_totals (engine);
+  g_signal_emit (engine, signals[IDLE], 0);
   return G_SOURCE_REMOVE;
 }
 
@@ -786,6 +788,8 @@ exo_engine_class_init (ExoEngineClass *class)
                 1, G_TYPE_STRING);
   signals[WARNING] = g_signal_new ("warning", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                    NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  signals[IDLE] = g_signal_new ("idle", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                G_TYPE_NONE, 0);
   signals[RESTORED] = g_signal_new ("restored", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                     NULL, G_TYPE_NONE, 0);
   signals[CHANGED] = g_signal_new ("changed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,

@@ -45,6 +45,7 @@ typedef struct
  *   "transfer-added" (ExoTransfer), "transfer-removed" (ExoTransfer)
  *   "node-added" (ExoNode), "node-removed" (ExoNode)
  *   "restored": what the transfers of an earlier run have on disk is known; once, soon after the start
+ *   "idle": nothing moves any more
  *   "node-failed" (const char *id): it does not answer; discovery should look again
  *   "warning" (const char *kind, const char *message): kind is one of "disk", "peer", "hub", "upstream", "network"
  *   "changed": some total below changed; at most four times a second
