@@ -62,6 +62,7 @@ struct ExoSwarm
   gboolean settled;  /* the neighbours present at the start are known */
   gboolean isolated; /* all neighbours fell silent: they may be back any moment */
   gboolean hub_reachable;
+  gboolean pausing; /* informed_source is the pause before the Hub is asked */
   gboolean stopping;
 };
 

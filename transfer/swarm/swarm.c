@@ -21,6 +21,9 @@
  * within it nothing is. */
 #define INFORMED_DEADLINE_MS 1500
 
+/* Between hearing the neighbours and asking the Hub: several times the announcements' delay, a fraction of a Hub round trip. */
+#define PAUSE_MS 40
+
 /* After a network was away: mDNS finds a neighbour anew in one to two seconds. */
 #define GATHER_MS 3000
 
@@ -168,6 +171,7 @@ allow_hub (ExoSwarm *swarm)
   ExoJob *job;
 
   g_clear_handle_id (&swarm->informed_source, g_source_remove);
+  swarm->pausing = FALSE;
   if (!swarm->settled)
     return;
   g_hash_table_iter_init (&iter, swarm->jobs);
@@ -186,6 +190,7 @@ on_informed_deadline (gpointer user_data)
   ExoSwarm *swarm = user_data;
 
   swarm->informed_source = 0;
+  swarm->pausing = FALSE;
   allow_hub (swarm);
   return G_SOURCE_REMOVE;
 }
@@ -206,11 +211,21 @@ exo_swarm_is_informed (ExoSwarm *swarm)
   return TRUE;
 }
 
+/* Everyone was heard. Who starts in the same moment was heard before it wanted anything: without a pause both would think themselves
+ * alone and claim the same runs, and half a megabyte comes twice before one yields. */
 static void
 check_informed (ExoSwarm *swarm)
 {
-  if (swarm->informed_source != 0 && exo_swarm_is_informed (swarm))
+  if (swarm->informed_source == 0 || !exo_swarm_is_informed (swarm))
+    return;
+  if (g_hash_table_size (swarm->by_peer) == 0)
     allow_hub (swarm);
+  else if (!swarm->pausing)
+    {
+      g_source_remove (swarm->informed_source);
+      swarm->pausing = TRUE;
+      swarm->informed_source = g_timeout_add (PAUSE_MS, on_informed_deadline, swarm);
+    }
 }
 
 /* Whoever fell silent to this node alone has gone on without it: what it claimed was taken over, what it lacks they have. So the Hub
@@ -235,6 +250,7 @@ gather (ExoSwarm *swarm)
     if (!neighbour->shunned)
       exo_session_start_over (neighbour->session);
   g_clear_handle_id (&swarm->informed_source, g_source_remove);
+  swarm->pausing = FALSE;
   swarm->informed_source = g_timeout_add (GATHER_MS, on_informed_deadline, swarm);
 }
 
