@@ -436,7 +436,11 @@ scan (gpointer user_data)
 GPtrArray *
 exo_engine_transfers (ExoEngine *engine)
 {
-  return g_ptr_array_copy (engine->transfers, NULL, NULL);
+  GPtrArray *transfers = g_ptr_array_new (); /* a copy would inherit the unref of its elements */
+
+  for (guint i = 0; i < engine->transfers->len; i++)
+    g_ptr_array_add (transfers, g_ptr_array_index (engine->transfers, i));
+  return transfers;
 }
 
 GPtrArray *
