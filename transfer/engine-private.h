@@ -158,6 +158,7 @@ void exo_listing_cancel (ExoListing *listing); /* no callback */
 /* node.c */
 ExoNode *exo_node_new (ExoEngine *engine, ExoNeighbour *neighbour /* (nullable): this machine */);
 void exo_node_tick (ExoNode *node, gint64 now_us);
+void exo_node_rest (ExoNode *node);
 void exo_node_changed (ExoNode *node);
 void exo_node_lost (ExoNode *node); /* its neighbour is about to go */
 

@@ -205,6 +205,10 @@ tick (gpointer user_data)
   if (is_busy (engine))
     return G_SOURCE_CONTINUE;
   engine->tick_source = 0;
+  g_hash_table_iter_init (&iter, engine->nodes);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &node))
+    exo_node_rest (node);
+  exo_node_rest (engine->self);
   save_totals (engine);
   g_signal_emit (engine, signals[IDLE], 0);
   return G_SOURCE_REMOVE;

@@ -73,6 +73,18 @@ exo_node_changed (ExoNode *node)
   g_signal_emit (node, signals[CHANGED], 0);
 }
 
+/* Nothing moves any more. */
+void
+exo_node_rest (ExoNode *node)
+{
+  exo_rate_meter_reset (&node->in);
+  exo_rate_meter_reset (&node->out);
+  if (node->shown_in == 0 && node->shown_out == 0)
+    return;
+  node->shown_in = node->shown_out = 0;
+  exo_node_changed (node);
+}
+
 void
 exo_node_tick (ExoNode *node, gint64 now_us)
 {
@@ -124,7 +136,11 @@ neighbour_addresses (ExoNode *node)
   g_autoptr (GStrvBuilder) texts = g_strv_builder_new ();
 
   for (guint i = 0; urls != NULL && urls[i] != NULL; i++)
-    g_strv_builder_add (texts, urls[i] + strlen ("http://"));
+    {
+      /* In a URL the scope of a link-local address is quoted (RFC 6874), for people it is not. */
+      g_autofree char *text = g_uri_unescape_string (urls[i] + strlen ("http://"), NULL);
+      g_strv_builder_add (texts, text != NULL ? text : urls[i]);
+    }
   return g_strv_builder_end (texts);
 }
 

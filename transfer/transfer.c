@@ -494,6 +494,22 @@ closed_copy (ExoManifest *manifest)
 }
 
 static void
+fail_listing (ExoTransfer *transfer, const GError *error)
+{
+  g_autoptr (GError) told = g_error_copy (error);
+
+  if (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE))
+    {
+      g_clear_error (&told);
+      g_set_error (&told, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+                   "The Hub at %s cannot be reached to look up %s, and no neighbour has it: %s. "
+                   "It is tried again by itself; exoctl doctor says more.",
+                   exo_hub_endpoint (transfer->engine->hub), transfer->model, error->message);
+    }
+  fail (transfer, told);
+}
+
+static void
 on_listed (ExoManifest *manifest, gboolean from_neighbour, const GError *error, gpointer user_data)
 {
   ExoTransfer *transfer = user_data;
@@ -501,7 +517,7 @@ on_listed (ExoManifest *manifest, gboolean from_neighbour, const GError *error, 
   transfer->listing = NULL;
   if (manifest == NULL)
     {
-      fail (transfer, error);
+      fail_listing (transfer, error);
       return;
     }
   transfer->unverified = from_neighbour;
@@ -629,7 +645,11 @@ exo_transfer_start (ExoTransfer *transfer)
   g_object_unref (transfer->cancellable);
   transfer->cancellable = g_cancellable_new ();
   if (transfer->state == EXO_TRANSFER_COMPLETE)
-    g_clear_pointer (&transfer->commit, g_free); /* a new pull asks what the revision is now */
+    {
+      /* A new pull asks what the revision is now, and counts what it fetches itself. */
+      g_clear_pointer (&transfer->commit, g_free);
+      transfer->from_hub = transfer->from_lan = transfer->last_done = 0;
+    }
   if (transfer->started_s == 0 || transfer->finished_s != 0)
     transfer->started_s = g_get_real_time () / G_USEC_PER_SEC;
   transfer->finished_s = 0;

@@ -154,7 +154,7 @@ make_subscription (ExoSwarm *swarm)
   hello->port = exo_lan_server_port (swarm->server);
   hello->hub = state.reachable;
   hello->hub_rate = state.rate;
-  hello->blobs = g_array_new (FALSE, FALSE, sizeof (ExoWireBlob));
+  hello->blobs = exo_wire_blobs_new ();
   for (guint i = 0; i < jobs->len; i++)
     {
       const ExoJob *job = g_ptr_array_index (jobs, i);

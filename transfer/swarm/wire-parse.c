@@ -180,6 +180,15 @@ exo_wire_hello_free (ExoWireHello *hello)
   g_free (hello);
 }
 
+GArray *
+exo_wire_blobs_new (void)
+{
+  GArray *blobs = g_array_new (FALSE, FALSE, sizeof (ExoWireBlob));
+
+  g_array_set_clear_func (blobs, blob_clear);
+  return blobs;
+}
+
 static ExoWireHello *
 parse_hello (JsonObject *object, GError **error)
 {
@@ -188,8 +197,7 @@ parse_hello (JsonObject *object, GError **error)
   const char *id, *name = NULL;
   guint64 port = 0;
 
-  hello->blobs = g_array_new (FALSE, FALSE, sizeof (ExoWireBlob));
-  g_array_set_clear_func (hello->blobs, blob_clear);
+  hello->blobs = exo_wire_blobs_new ();
   if (!check_version (object, error))
     return NULL;
   id = node_string (json_object_get_member (object, "id"), "id", error);

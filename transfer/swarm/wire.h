@@ -56,6 +56,7 @@ typedef struct
   GArray *blobs;    /* of a Subscribe: ExoWireBlob; empty for a Hello */
 } ExoWireHello;
 
+GArray *exo_wire_blobs_new (void); /* empty; owns the oids put into it */
 void exo_wire_hello_free (ExoWireHello *hello);
 char *exo_wire_subscribe_to_json (const ExoWireHello *hello);
 /* @error: INVALID, TOO_LARGE; a "v" that is not ours: INVALID with a message that names both */
