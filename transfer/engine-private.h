@@ -8,6 +8,7 @@
  *   record.c    a transfer as the JSON text that survives a restart
  *   node.c      a machine of the lab, as shown to users
  *   statics.c   neighbours named in the configuration
+ *   models.c    what is in the cache: listed, removed, verified
  *   diagnose.c  what is wrong, and how to mend it
  */
 
@@ -171,6 +172,7 @@ gboolean exo_statics_are_probed (ExoStatics *statics); /* each answered, or did 
 /* engine.c */
 void exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
+void exo_engine_changed_soon (ExoEngine *engine); /* some total */
 void exo_engine_statics_probed (ExoEngine *engine); /* one more of them */
 void exo_engine_transfer_started (ExoEngine *engine);
 void exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer);
