@@ -10,7 +10,7 @@
 
 #define TICK_MS        250  /* while something moves */
 #define SETTLE_MS      2500 /* pulls wait at most so long for the neighbours to be known */
-#define SAVE_US        (5 * G_USEC_PER_SEC)
+#define SAVE_US        (2 * G_USEC_PER_SEC)
 #define RESTORE_US     (2 * G_USEC_PER_SEC)
 #define SCAN_DELAY_S   20   /* after the start, blobs of other tools are hashed */
 #define TRANSFERS_KEPT 100u /* that are over */

@@ -106,8 +106,7 @@ on_room_check (gpointer user_data)
 {
   ExoTransfer *transfer = user_data;
 
-  if (exo_store_free_bytes (transfer->engine->store) <
-      MIN (bytes_missing (transfer), EXO_PIECE_SIZE_MAX))
+  if (exo_store_free_bytes (transfer->engine->store) < bytes_missing (transfer))
     return G_SOURCE_CONTINUE;
   return on_retry (transfer);
 }

@@ -37,7 +37,7 @@ struct ExoAnnouncer
   gboolean hub;
   guint64 hub_rate;
   guint told_uploads, told_queued; /* in the last load sent to all */
-  guint flush_source, heartbeat_source;
+  guint flush_source, flush_delay_ms, heartbeat_source;
 };
 
 static void
@@ -131,11 +131,19 @@ flush (gpointer user_data)
 }
 
 static void
+flush_within (ExoAnnouncer *announcer, guint delay_ms)
+{
+  if (announcer->flush_source != 0 && announcer->flush_delay_ms <= delay_ms)
+    return;
+  g_clear_handle_id (&announcer->flush_source, g_source_remove);
+  announcer->flush_delay_ms = delay_ms;
+  announcer->flush_source = g_timeout_add_full (G_PRIORITY_HIGH, delay_ms, flush, announcer, NULL);
+}
+
+static void
 flush_soon (ExoAnnouncer *announcer)
 {
-  if (announcer->flush_source == 0)
-    announcer->flush_source =
-        g_timeout_add_full (G_PRIORITY_HIGH, FLUSH_DELAY_MS, flush, announcer, NULL);
+  flush_within (announcer, FLUSH_DELAY_MS);
 }
 
 static gboolean
@@ -303,8 +311,9 @@ exo_announcer_event (ExoAnnouncer *announcer,
       subscriber_send (subscriber);
       (void) exo_wire_builder_add (subscriber->builder, event, interest->b, first, n);
     }
+  /* A claim that comes late is a second download: it does not wait for company. */
   if (interests != NULL)
-    flush_soon (announcer);
+    flush_within (announcer, event == EXO_WIRE_CLAIM ? 0 : FLUSH_DELAY_MS);
 }
 
 void
