@@ -141,6 +141,12 @@ part_done (GTask *task)
 
   if (--diagnosis->n_pending > 0)
     return;
+  if (diagnosis->engine->swarm == NULL)
+    {
+      g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED,
+                               "exo-agent is stopping");
+      return;
+    }
   judge_server (diagnosis);
   judge_peers (diagnosis);
   judge_hub (diagnosis);

@@ -120,7 +120,7 @@ on_changed (gpointer user_data)
 void
 exo_engine_changed_soon (ExoEngine *engine)
 {
-  if (engine->changed_source == 0)
+  if (engine->changed_source == 0 && engine->swarm != NULL)
     engine->changed_source = g_timeout_add (TICK_MS, on_changed, engine);
 }
 
@@ -422,14 +422,16 @@ scan (gpointer user_data)
   exo_store_scan (engine->store, NULL, NULL);
   for (guint i = 0; i + 1 < repos->len; i += 2)
     {
-      gpointer *closure = g_new0 (gpointer, 3);
+      gpointer *closure;
       ExoRepoType type;
 
+      if (!exo_repo_type_parse (g_ptr_array_index (repos, i), &type))
+        continue;
+      closure = g_new0 (gpointer, 3);
       closure[0] = g_object_ref (engine);
       closure[1] = g_strdup (g_ptr_array_index (repos, i));
       closure[2] = g_strdup (g_ptr_array_index (repos, i + 1));
-      if (exo_repo_type_parse (closure[1], &type))
-        exo_hub_is_open_async (engine->hub, type, closure[2], NULL, on_repo_open, closure);
+      exo_hub_is_open_async (engine->hub, type, closure[2], NULL, on_repo_open, closure);
     }
   return G_SOURCE_REMOVE;
 }
@@ -645,6 +647,22 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   return g_steal_pointer (&engine);
 }
 
+/* Whoever still holds one finds it empty, not dangling. */
+static void
+lose_nodes (ExoEngine *engine)
+{
+  GHashTableIter iter;
+  ExoNode *node;
+
+  g_hash_table_iter_init (&iter, engine->nodes);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &node))
+    exo_node_lost (node);
+  g_hash_table_remove_all (engine->nodes);
+  if (engine->self != NULL)
+    exo_node_lost (engine->self);
+  g_clear_object (&engine->self);
+}
+
 void
 exo_engine_stop (ExoEngine *engine)
 {
@@ -660,12 +678,12 @@ exo_engine_stop (ExoEngine *engine)
     }
   if (engine->swarm != NULL)
     save_totals (engine);
+  lose_nodes (engine);
   g_clear_pointer (&engine->statics, exo_statics_free);
-  g_clear_pointer (&engine->swarm, exo_swarm_free);
+  /* It turns the main loop until all is landed: callbacks that come meanwhile still find it. */
+  exo_swarm_free (engine->swarm);
+  engine->swarm = NULL;
   g_clear_pointer (&engine->hub, exo_hub_free);
   g_clear_pointer (&engine->fetcher, exo_fetcher_free);
   g_clear_pointer (&engine->store, exo_store_free);
-  if (engine->self != NULL)
-    exo_node_lost (engine->self);
-  g_clear_object (&engine->self);
 }

@@ -174,11 +174,14 @@ on_hub (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autoptr (ExoManifest) manifest = NULL;
 
+  if (listing->over) /* maybe with the engine */
+    {
+      listing_unref (listing);
+      return;
+    }
   manifest = exo_hub_manifest_finish (listing->engine->hub, result, &error);
   g_clear_handle_id (&listing->patience_source, g_source_remove);
-  if (listing->over)
-    ;
-  else if (manifest != NULL)
+  if (manifest != NULL)
     finish (listing, manifest, FALSE, NULL);
   else if (neighbours_may_help (listing, error))
     {

@@ -3,10 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include <json-glib/json-glib.h>
-
 #include "transfer/engine-private.h"
+#include "transfer/json-text.h"
 #include "transfer/oid.h"
+
+#define RECORD_BYTES_MAX (1u << 20) /* globs may be many */
 
 static void
 add_string (JsonBuilder *builder, const char *name, const char *value)
@@ -30,6 +31,19 @@ add_strv (JsonBuilder *builder, const char *name, const char *const *values)
   for (guint i = 0; values != NULL && values[i] != NULL; i++)
     json_builder_add_string_value (builder, values[i]);
   json_builder_end_array (builder);
+}
+
+static void
+add_error (JsonBuilder *builder, const GError *error)
+{
+  /* It may name a file in a folder whose name is no UTF-8. */
+  g_autofree char *message = error != NULL ? g_utf8_make_valid (error->message, -1) : g_strdup ("");
+  int code = -1;
+
+  if (error != NULL)
+    code = error->domain == EXO_TRANSFER_ERROR ? error->code : EXO_TRANSFER_ERROR_FAILED;
+  add_int (builder, "error", code);
+  add_string (builder, "message", message);
 }
 
 char *
@@ -56,81 +70,107 @@ exo_transfer_to_json (ExoTransfer *transfer)
   add_int (builder, "started", transfer->started_s);
   add_int (builder, "finished", transfer->finished_s);
   add_int (builder, "unverified", transfer->unverified);
-  add_int (builder, "error", transfer->error != NULL ? transfer->error->code : -1);
-  add_string (builder, "message", transfer->error != NULL ? transfer->error->message : NULL);
+  add_error (builder, transfer->error);
   json_builder_end_object (builder);
   root = json_builder_get_root (builder);
   return json_to_string (root, FALSE);
 }
 
+/* NULL if a member is missing or not a list of texts */
 static GStrv
 get_strv (JsonObject *object, const char *name)
 {
   g_autoptr (GStrvBuilder) values = g_strv_builder_new ();
-  JsonArray *array =
-      json_object_has_member (object, name) ? json_object_get_array_member (object, name) : NULL;
+  JsonArray *array = exo_json_array (object, name);
 
   for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
-    g_strv_builder_add (values, json_array_get_string_element (array, i));
-  return g_strv_builder_end (values);
+    {
+      const char *value = exo_json_node_string (json_array_get_element (array, i));
+
+      if (value == NULL)
+        return NULL;
+      g_strv_builder_add (values, value);
+    }
+  return array != NULL ? g_strv_builder_end (values) : NULL;
+}
+
+static guint64
+get_size (JsonObject *object, const char *name)
+{
+  guint64 value;
+
+  return exo_json_size (object, name, &value) ? value : 0;
 }
 
 static ExoTransferState
 state_from_name (const char *name)
 {
   for (int state = EXO_TRANSFER_QUEUED; state <= EXO_TRANSFER_FAILED; state++)
-    if (g_str_equal (name, exo_transfer_state_name ((ExoTransferState) state)))
+    if (g_strcmp0 (name, exo_transfer_state_name ((ExoTransferState) state)) == 0)
       return (ExoTransferState) state;
   return EXO_TRANSFER_QUEUED;
 }
 
 static void
+fill_error (ExoTransfer *transfer, JsonObject *object)
+{
+  const char *message = exo_json_string (object, "message");
+  guint64 code;
+
+  if (!exo_json_size (object, "error", &code)) /* -1: none */
+    return;
+  if (code > EXO_TRANSFER_ERROR_CANCELLED)
+    code = EXO_TRANSFER_ERROR_FAILED;
+  transfer->error =
+      g_error_new_literal (EXO_TRANSFER_ERROR, (int) code, message != NULL ? message : "");
+}
+
+/* Figures that cannot be read are 0: they are known anew soon. */
+static void
 fill (ExoTransfer *transfer, JsonObject *object)
 {
-  const char *commit = json_object_get_string_member_with_default (object, "commit", "");
-  int code = (int) json_object_get_int_member_with_default (object, "error", -1);
+  const char *commit = exo_json_string (object, "commit");
 
-  transfer->id = (guint) json_object_get_int_member (object, "id");
-  transfer->model = g_strdup (json_object_get_string_member (object, "model"));
-  transfer->revision = g_strdup (json_object_get_string_member (object, "revision"));
-  transfer->commit = exo_is_commit (commit) ? g_strdup (commit) : NULL;
+  transfer->model = g_strdup (exo_json_string (object, "model"));
+  transfer->revision = g_strdup (exo_json_string (object, "revision"));
+  transfer->commit = commit != NULL && exo_is_commit (commit) ? g_strdup (commit) : NULL;
+  transfer->state = state_from_name (exo_json_string (object, "state"));
+  transfer->last_total = get_size (object, "total");
+  transfer->last_done = get_size (object, "done");
+  transfer->from_hub = get_size (object, "hub");
+  transfer->from_lan = get_size (object, "lan");
+  transfer->started_s = (gint64) get_size (object, "started");
+  transfer->finished_s = (gint64) get_size (object, "finished");
+  transfer->unverified = get_size (object, "unverified") != 0;
+  fill_error (transfer, object);
+}
+
+/* Who the transfer is: without all of this it is none. */
+static gboolean
+fill_identity (ExoTransfer *transfer, JsonObject *object)
+{
+  const char *model = exo_json_string (object, "model"),
+             *revision = exo_json_string (object, "revision");
+  guint64 id;
+
+  if (!exo_json_size (object, "id", &id) || id == 0 || id >= G_MAXUINT || model == NULL ||
+      revision == NULL || !exo_repo_type_parse (exo_json_string (object, "type"), &transfer->type))
+    return FALSE;
+  transfer->id = (guint) id;
   transfer->includes = get_strv (object, "include");
   transfer->excludes = get_strv (object, "exclude");
-  transfer->state =
-      state_from_name (json_object_get_string_member_with_default (object, "state", "queued"));
-  transfer->last_total = (guint64) json_object_get_int_member_with_default (object, "total", 0);
-  transfer->last_done = (guint64) json_object_get_int_member_with_default (object, "done", 0);
-  transfer->from_hub = (guint64) json_object_get_int_member_with_default (object, "hub", 0);
-  transfer->from_lan = (guint64) json_object_get_int_member_with_default (object, "lan", 0);
-  transfer->started_s = json_object_get_int_member_with_default (object, "started", 0);
-  transfer->finished_s = json_object_get_int_member_with_default (object, "finished", 0);
-  transfer->unverified = json_object_get_int_member_with_default (object, "unverified", 0) != 0;
-  if (code >= 0)
-    transfer->error =
-        g_error_new_literal (EXO_TRANSFER_ERROR, code,
-                             json_object_get_string_member_with_default (object, "message", ""));
+  return transfer->includes != NULL && transfer->excludes != NULL &&
+         exo_repo_id_check (model, NULL) && exo_revision_check (revision, NULL);
 }
 
 gboolean
 exo_transfer_from_json (ExoTransfer *transfer, const char *json)
 {
-  g_autoptr (JsonParser) parser = json_parser_new ();
-  JsonNode *root;
-  JsonObject *object;
+  g_autoptr (JsonNode) root = exo_json_parse (json, -1, RECORD_BYTES_MAX, NULL);
 
-  if (!json_parser_load_from_data (parser, json, -1, NULL))
+  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root) ||
+      !fill_identity (transfer, json_node_get_object (root)))
     return FALSE;
-  root = json_parser_get_root (parser);
-  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
-    return FALSE;
-  object = json_node_get_object (root);
-  if (!json_object_has_member (object, "id") || !json_object_has_member (object, "model") ||
-      !json_object_has_member (object, "revision") ||
-      !exo_repo_type_parse (json_object_get_string_member_with_default (object, "type", ""),
-                            &transfer->type) ||
-      !exo_repo_id_check (json_object_get_string_member (object, "model"), NULL) ||
-      !exo_revision_check (json_object_get_string_member (object, "revision"), NULL))
-    return FALSE;
-  fill (transfer, object);
+  fill (transfer, json_node_get_object (root));
   return TRUE;
 }

@@ -6,9 +6,8 @@
  * when a transfer starts, and as long as one does not answer, again after a while.
  */
 
-#include <json-glib/json-glib.h>
-
 #include "transfer/engine-private.h"
+#include "transfer/json-text.h"
 #include "transfer/swarm/wire.h"
 
 #define PROBE_TIMEOUT_MS 3000
@@ -74,19 +73,14 @@ probed (Static *peer, gboolean answered)
 static gboolean
 read_card (Static *peer, GBytes *body)
 {
-  g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autoptr (GPtrArray) addresses = g_ptr_array_new ();
-  JsonNode *root;
-  const char *id;
   gsize length;
-  const char *text = g_bytes_get_data (body, &length);
+  const char *text = g_bytes_get_data (body, &length), *id;
+  g_autoptr (JsonNode) root = exo_json_parse (text, (gssize) length, CARD_BYTES_MAX, NULL);
+  g_autoptr (GPtrArray) addresses = g_ptr_array_new ();
 
-  if (!json_parser_load_from_data (parser, text, (gssize) length, NULL))
-    return FALSE;
-  root = json_parser_get_root (parser);
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
     return FALSE;
-  id = json_object_get_string_member_with_default (json_node_get_object (root), "id", "");
+  id = exo_json_string (json_node_get_object (root), "id");
   if (!exo_node_id_check (id))
     return FALSE;
   g_ptr_array_add (addresses, peer->address);

@@ -166,6 +166,9 @@ on_published (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (ExoTransfer) transfer = user_data;
   g_autoptr (GError) error = NULL;
 
+  /* An attempt that is over, maybe with its engine: the next one publishes again. */
+  if (g_cancellable_is_cancelled (g_task_get_cancellable (G_TASK (result))))
+    return;
   if (exo_store_publish_finish (transfer->engine->store, result, &error))
     {
       g_clear_error (&transfer->error);
@@ -174,8 +177,7 @@ on_published (GObject *source, GAsyncResult *result, gpointer user_data)
       if (transfer->unverified)
         confirm_later (transfer);
     }
-  else if (!g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED) &&
-           !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+  else
     fail (transfer, error);
 }
 
@@ -369,11 +371,12 @@ on_adopted (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (ExoTransfer) transfer = adoption->transfer;
   g_autoptr (GCancellable) cancellable = adoption->cancellable;
   g_autoptr (GError) error = NULL;
-  gboolean held = exo_store_adopt_finish (transfer->engine->store, result, &error);
+  gboolean held;
   ExoTransferFile *file;
 
-  if (g_cancellable_is_cancelled (cancellable)) /* an attempt that is over */
+  if (g_cancellable_is_cancelled (cancellable)) /* an attempt that is over, maybe with its engine */
     return;
+  held = exo_store_adopt_finish (transfer->engine->store, result, &error);
   file = file_at (transfer, adoption->index);
   if (!adoption->was_fetched)
     transfer->n_looking--;
@@ -657,14 +660,9 @@ exo_transfer_start (ExoTransfer *transfer)
   begin_listing (transfer);
 }
 
-void
-exo_transfer_stop (ExoTransfer *transfer, gboolean park)
+static void
+release_all (ExoTransfer *transfer, gboolean park)
 {
-  ExoTransferInfo info;
-
-  exo_transfer_get_info (transfer, &info);
-  transfer->last_total = info.bytes_total;
-  transfer->last_done = info.bytes_done;
   g_cancellable_cancel (transfer->cancellable);
   g_clear_handle_id (&transfer->retry_source, g_source_remove);
   g_clear_handle_id (&transfer->confirm_source, g_source_remove);
@@ -679,6 +677,17 @@ exo_transfer_stop (ExoTransfer *transfer, gboolean park)
   g_clear_pointer (&transfer->files, g_array_unref);
   transfer->n_looking = transfer->n_wanted = transfer->n_done = transfer->next_file = 0;
   transfer->space_checked = FALSE;
+}
+
+void
+exo_transfer_stop (ExoTransfer *transfer, gboolean park)
+{
+  ExoTransferInfo info;
+
+  exo_transfer_get_info (transfer, &info);
+  transfer->last_total = info.bytes_total;
+  transfer->last_done = info.bytes_done;
+  release_all (transfer, park);
 }
 
 void
@@ -760,6 +769,8 @@ waiting_for (ExoTransfer *transfer)
 {
   ExoHubState hub;
 
+  if (transfer->engine->hub == NULL) /* it was stopped */
+    return "";
   for (guint i = 0; transfer->files != NULL && i < transfer->files->len; i++)
     {
       const ExoTransferFile *file = file_at (transfer, i);
@@ -820,7 +831,7 @@ exo_transfer_get_info (ExoTransfer *transfer, ExoTransferInfo *out_info)
     .eta_s = -1,
   };
   fill_progress (transfer, out_info);
-  if (transfer->state == EXO_TRANSFER_TRANSFERRING)
+  if (transfer->state == EXO_TRANSFER_TRANSFERRING && transfer->engine->swarm != NULL)
     {
       out_info->rate = exo_rate_meter_rate (&transfer->meter);
       out_info->peers = exo_swarm_n_sources (transfer->engine->swarm);
@@ -913,7 +924,7 @@ exo_transfer_finalize (GObject *object)
 {
   ExoTransfer *transfer = EXO_TRANSFER (object);
 
-  exo_transfer_stop (transfer, FALSE);
+  release_all (transfer, FALSE); /* without a look at the engine, which may be stopped or gone */
   g_clear_pointer (&transfer->whole, exo_manifest_unref);
   g_clear_pointer (&transfer->manifest, exo_manifest_unref);
   g_clear_error (&transfer->error);

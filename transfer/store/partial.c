@@ -339,6 +339,13 @@ advance (ExoPartial *partial)
 {
   if (partial->hashing || partial->done || partial->store->hashers == NULL)
     return;
+  if (partial->finishing != NULL &&
+      g_cancellable_is_cancelled (g_task_get_cancellable (partial->finishing)))
+    {
+      fail_finish (partial, g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED,
+                                         "the hashing of %s was stopped", partial->oid));
+      return;
+    }
   if (partial->finishing != NULL && partial->hash_error != NULL)
     {
       partial->hash_hold = TRUE;

@@ -121,6 +121,8 @@ reopen_if_wanted (ExoJob *job)
     return;
   g_clear_pointer (&job->partial, exo_partial_close);
   g_clear_error (&job->error);
+  g_clear_pointer (&job->expected, g_hash_table_unref);
+  job->n_mends = job->hub_only = 0;
   g_object_unref (job->cancellable);
   job->cancellable = g_cancellable_new ();
   open_partial (job);
@@ -161,7 +163,8 @@ on_finished (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       g_message ("%s of %s: %s", job->path, job->id, error->message);
       exo_job_set_state (job, EXO_WANT_FETCHING);
-      exo_mend_start (job);
+      if (!job->closing) /* in a callback */
+        exo_mend_start (job);
     }
   else if (!g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED))
     exo_job_fail (job, error);
@@ -297,6 +300,8 @@ begin_fetching (ExoJob *job)
                             exo_partial_map (job->partial));
     }
   exo_job_set_state (job, EXO_WANT_FETCHING);
+  if (job->closing) /* in a callback: there may be no room for it */
+    return;
   exo_job_enter_plan (job, job->open);
   if (job->open)
     exo_announcer_state (swarm->announcer, job->oid);
@@ -315,8 +320,8 @@ on_opened (GObject *source, GAsyncResult *result, gpointer user_data)
     begin_fetching (job);
   else if (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY))
     {
-      exo_job_set_state (job, EXO_WANT_LOCKED);
       job->retry_source = g_timeout_add_seconds (LOCKED_RETRY_S, on_locked_retry, job);
+      exo_job_set_state (job, EXO_WANT_LOCKED);
     }
   else
     {
@@ -375,6 +380,8 @@ exo_swarm_want (ExoSwarm *swarm,
   want->job = job;
   want->changed = changed;
   want->user_data = user_data;
+  want->base_from_hub = job->from_hub;
+  want->base_from_lan = job->from_lan;
   g_ptr_array_add (job->wants, want);
   if (is_new)
     open_partial (job);
@@ -431,11 +438,11 @@ exo_want_bytes_done (ExoWant *want)
 guint64
 exo_want_bytes_from_hub (ExoWant *want)
 {
-  return want->job->from_hub;
+  return want->job->from_hub - want->base_from_hub;
 }
 
 guint64
 exo_want_bytes_from_lan (ExoWant *want)
 {
-  return want->job->from_lan;
+  return want->job->from_lan - want->base_from_lan;
 }

@@ -458,8 +458,8 @@ compute (ExoSwarm *swarm,
   answer->requests = g_ptr_array_new ();
   g_ptr_array_add (answer->requests, request);
   g_hash_table_insert (swarm->answers, answer->oid, answer->requests);
-  exo_store_digests_async (swarm->store, fd, size, answer->pieces, answer->n_pieces, NULL,
-                           on_answer, answer);
+  exo_store_digests_async (swarm->store, fd, size, answer->pieces, answer->n_pieces,
+                           swarm->cancellable, on_answer, answer);
 }
 
 void
@@ -470,7 +470,9 @@ exo_mend_digests_wanted (ExoSwarm *swarm, ExoLanRequest *request, const char *oi
   GBytes *cached = g_hash_table_lookup (swarm->digests, oid);
   g_auto (ExoStoredBlob) stored = { 0 };
 
-  if (waiting != NULL)
+  if (swarm->stopping)
+    respond_error (request, 503, "this node is stopping");
+  else if (waiting != NULL)
     g_ptr_array_add (waiting, request);
   else if (job != NULL && job->open && job->partial != NULL && job->state != EXO_WANT_DONE)
     compute (swarm, request, oid, exo_partial_fd (job->partial), job->size,

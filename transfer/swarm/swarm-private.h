@@ -47,14 +47,15 @@ struct ExoSwarm
   ExoSwarmCallbacks callbacks;
   gpointer user_data;
 
-  GHashTable *neighbours; /* id -> ExoNeighbour, owned */
-  GHashTable *by_peer;    /* ExoPlanPeer -> ExoNeighbour */
-  GHashTable *jobs;       /* oid -> ExoJob, owned */
-  GHashTable *by_blob;    /* ExoPlanBlob -> ExoJob */
-  GHashTable *parked;     /* oid -> ExoPieceMap: served, not wanted; owned */
-  GHashTable *flights;    /* ExoPlanFetch -> ExoFlight */
-  GHashTable *digests;    /* oid -> the answer to GET .../pieces for a complete blob, owned */
-  GHashTable *answers;    /* oid -> requests that wait for digests under way, both borrowed */
+  GHashTable *neighbours;    /* id -> ExoNeighbour, owned */
+  GHashTable *by_peer;       /* ExoPlanPeer -> ExoNeighbour */
+  GHashTable *jobs;          /* oid -> ExoJob, owned */
+  GHashTable *by_blob;       /* ExoPlanBlob -> ExoJob */
+  GHashTable *parked;        /* oid -> ExoPieceMap: served, not wanted; owned */
+  GHashTable *flights;       /* ExoPlanFetch -> ExoFlight */
+  GHashTable *digests;       /* oid -> the answer to GET .../pieces for a complete blob, owned */
+  GHashTable *answers;       /* oid -> requests that wait for digests under way, both borrowed */
+  GCancellable *cancellable; /* of the computation of answers */
 
   guint64 bytes_from_hub, bytes_from_lan;
   guint next_order; /* for ExoJob.order */
@@ -99,6 +100,7 @@ struct ExoWant
   ExoJob *job;
   ExoWantChanged changed;
   gpointer user_data;
+  guint64 base_from_hub, base_from_lan; /* of the job, before this want joined it */
 };
 
 /* swarm.c */

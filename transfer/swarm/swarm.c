@@ -326,6 +326,8 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
     }
   else
     forget_facts (neighbour);
+  if (neighbour->shunned) /* also over a new stream */
+    exo_plan_shun_peer (swarm->plan, neighbour->peer);
   neighbour->hub = hello->hub;
   swarm->isolated = FALSE;
   exo_plan_peer_hub (swarm->plan, neighbour->peer, hello->hub, hello->hub_rate);
@@ -752,6 +754,8 @@ subscriber_seen (const ExoWireHello *hello, const char *address, gpointer user_d
   g_autoptr (GSocketAddress) heard = NULL;
   g_autoptr (GPtrArray) addresses = g_ptr_array_new ();
 
+  if (swarm->stopping)
+    return;
   if (neighbour != NULL)
     {
       exo_session_retry_now (neighbour->session);
@@ -903,6 +907,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
   swarm->digests =
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_bytes_unref);
   swarm->answers = g_hash_table_new (g_str_hash, g_str_equal);
+  swarm->cancellable = g_cancellable_new ();
   exo_plan_set_hub (swarm->plan, TRUE, 0, 0, 0);
   swarm->hub_reachable = TRUE;
   exo_hub_set_watch (hub, on_hub_changed, swarm);
@@ -931,8 +936,12 @@ exo_swarm_free (ExoSwarm *swarm)
   g_clear_handle_id (&swarm->wake_source, g_source_remove);
   g_clear_handle_id (&swarm->subscribe_source, g_source_remove);
   g_clear_handle_id (&swarm->informed_source, g_source_remove);
-  land_all (swarm);
+  /* What lands is not to set anything going again. */
   exo_hub_set_watch (swarm->hub, NULL, NULL);
+  g_hash_table_remove_all (swarm->by_peer);
+  g_hash_table_remove_all (swarm->neighbours);
+  g_cancellable_cancel (swarm->cancellable);
+  land_all (swarm);
   exo_lan_server_free (swarm->server);
   exo_announcer_free (swarm->announcer);
   g_hash_table_unref (swarm->jobs);
@@ -943,6 +952,7 @@ exo_swarm_free (ExoSwarm *swarm)
   g_hash_table_unref (swarm->flights);
   g_hash_table_unref (swarm->digests);
   g_hash_table_unref (swarm->answers);
+  g_object_unref (swarm->cancellable);
   exo_plan_free (swarm->plan);
   g_free (swarm->node_id);
   g_free (swarm->node_name);
