@@ -65,7 +65,7 @@ mask_of (guint32 index)
 static guint8
 spare_mask (guint32 n_pieces)
 {
-  return n_pieces % 8 == 0 ? 0 : (guint8) (0xffu >> (n_pieces % 8));
+  return (guint8) (n_pieces % 8 == 0 ? 0u : 0xffu >> (n_pieces % 8));
 }
 
 static void
