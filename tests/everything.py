@@ -62,11 +62,11 @@ def run(words, log, **env):
                               env={**os.environ, **env}, cwd=TREE, check=False).returncode
 
 
-def build(folder, compiler, *options):
-    """Whether it compiled, without a warning."""
+def build(folder, compiler, *options, werror='true'):
+    """Whether it compiled, and unless said otherwise without a warning."""
     start, log = time.monotonic(), folder.parent / (folder.name + '.log')
     known = folder / 'build.ninja'
-    words = ['meson', 'setup', *(['--reconfigure'] if known.exists() else []), folder, TREE, '-Dwerror=true', *options]
+    words = ['meson', 'setup', *(['--reconfigure'] if known.exists() else []), folder, TREE, f'-Dwerror={werror}', *options]
     code = run(words, log, CC=compiler) or run(['ninja', '-C', folder, f'-j{JOBS}'], log)
     Count.add(code == 0, code != 0)
     say(f'{"ok" if code == 0 else "FAIL"} build {folder.name} ({time.monotonic() - start:.0f} s)')
@@ -145,7 +145,8 @@ def main():
         suites(base / 'gcc', 'all')
         lab(base / 'gcc', 'normal build')
     build(base / 'clang', 'clang')
-    if build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false'):
+    # What gcc instruments it sees less clearly, and warns of conversions that are none; the plain builds are the judges.
+    if build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false', werror='false'):
         suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
                UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
         lab(base / 'asan', 'address sanitizer', *_ASAN_LAB, EXO_LAB_PATIENCE='3', EXO_LAB_KIND='asan')
