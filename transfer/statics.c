@@ -10,9 +10,10 @@
 #include "transfer/json-text.h"
 #include "transfer/swarm/wire.h"
 
-#define PROBE_TIMEOUT_MS 3000
-#define PROBE_AGAIN_S    15
-#define CARD_BYTES_MAX   65536
+#define PROBE_TIMEOUT_MS    3000
+#define PROBE_AGAIN_FIRST_S 1u
+#define PROBE_AGAIN_MAX_S   60u
+#define CARD_BYTES_MAX      65536
 
 typedef struct
 {
@@ -28,7 +29,7 @@ struct ExoStatics
   ExoEngine *engine;
   GPtrArray *peers; /* Static */
   GCancellable *cancellable;
-  guint again_source;
+  guint again_source, again_s; /* and the delay before it, doubled each time */
 };
 
 static void
@@ -48,13 +49,16 @@ static_drop (Static *peer)
   static_unref (peer);
 }
 
+static void probe_all (ExoStatics *statics);
+
 static gboolean
 probe_again (gpointer user_data)
 {
   ExoStatics *statics = user_data;
 
   statics->again_source = 0;
-  exo_statics_probe (statics);
+  statics->again_s = MIN (statics->again_s * 2, PROBE_AGAIN_MAX_S);
+  probe_all (statics);
   return G_SOURCE_REMOVE;
 }
 
@@ -67,7 +71,8 @@ probed (Static *peer, gboolean answered)
     return;
   exo_engine_statics_probed (peer->statics->engine);
   if (!answered && peer->statics->again_source == 0)
-    peer->statics->again_source = g_timeout_add_seconds (PROBE_AGAIN_S, probe_again, peer->statics);
+    peer->statics->again_source =
+        g_timeout_add_seconds (peer->statics->again_s, probe_again, peer->statics);
 }
 
 static gboolean
@@ -149,12 +154,19 @@ probe (Static *peer)
   g_socket_address_enumerator_next_async (addresses, peer->statics->cancellable, on_address, peer);
 }
 
+static void
+probe_all (ExoStatics *statics)
+{
+  for (guint i = 0; i < statics->peers->len; i++)
+    probe (g_ptr_array_index (statics->peers, i));
+}
+
 void
 exo_statics_probe (ExoStatics *statics)
 {
   g_clear_handle_id (&statics->again_source, g_source_remove);
-  for (guint i = 0; i < statics->peers->len; i++)
-    probe (g_ptr_array_index (statics->peers, i));
+  statics->again_s = PROBE_AGAIN_FIRST_S;
+  probe_all (statics);
 }
 
 gboolean
