@@ -373,15 +373,6 @@ typedef struct
   GPtrArray *requests; /* ExoLanRequest, borrowed */
 } Answer;
 
-static void
-respond_error (ExoLanRequest *request, guint status, const char *message)
-{
-  g_autofree char *text = g_strdup_printf ("{\"error\":\"%s\"}", message);
-  g_autoptr (GBytes) body = g_bytes_new (text, strlen (text));
-
-  exo_lan_request_respond (request, status, body);
-}
-
 static GBytes *
 answer_json (Answer *answer, GBytes *digests)
 {
@@ -423,7 +414,7 @@ on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
     if (json != NULL)
       exo_lan_request_respond (g_ptr_array_index (answer->requests, i), 200, json);
     else
-      respond_error (g_ptr_array_index (answer->requests, i), 500, "the blob cannot be read");
+      exo_answer_error (g_ptr_array_index (answer->requests, i), 500, "the blob cannot be read");
   if (json != NULL && answer->verified)
     {
       if (g_hash_table_size (swarm->digests) >= DIGESTS_CACHED_MAX)
@@ -463,22 +454,26 @@ compute (ExoSwarm *swarm,
 }
 
 void
-exo_mend_digests_wanted (ExoSwarm *swarm, ExoLanRequest *request, const char *oid)
+exo_mend_digests_wanted (ExoLanServer *server,
+                         ExoLanRequest *request,
+                         const char *oid,
+                         gpointer user_data)
 {
+  ExoSwarm *swarm = user_data;
   ExoJob *job = g_hash_table_lookup (swarm->jobs, oid);
   GPtrArray *waiting = g_hash_table_lookup (swarm->answers, oid);
   GBytes *cached = g_hash_table_lookup (swarm->digests, oid);
   g_auto (ExoStoredBlob) stored = { 0 };
 
   if (swarm->stopping)
-    respond_error (request, 503, "this node is stopping");
+    exo_answer_error (request, 503, "this node is stopping");
   else if (waiting != NULL)
     g_ptr_array_add (waiting, request);
   else if (job != NULL && job->open && job->partial != NULL && job->state != EXO_WANT_DONE)
     compute (swarm, request, oid, exo_partial_fd (job->partial), job->size,
              exo_partial_map (job->partial), job);
   else if (!exo_store_find (swarm->store, oid, &stored) || !stored.open)
-    respond_error (request, 404, "this node does not have that blob");
+    exo_answer_error (request, 404, "this node does not have that blob");
   else if (cached != NULL)
     exo_lan_request_respond (request, 200, cached);
   else
@@ -490,7 +485,7 @@ exo_mend_digests_wanted (ExoSwarm *swarm, ExoLanRequest *request, const char *oi
       if (fd >= 0)
         compute (swarm, request, oid, fd, stored.size, all, NULL);
       else
-        respond_error (request, 500, "the blob cannot be read");
+        exo_answer_error (request, 500, "the blob cannot be read");
       if (fd >= 0)
         close (fd); /* the store duplicated it */
     }

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *   swarm.c   neighbours, streams, the plan's pump
+ *   facts.c   what a neighbour says of its pieces, told to the plan
+ *   answer.c  what neighbours are told when they ask
  *   flight.c  one fetch under way, from the Hub or from a neighbour
  *   job.c     one blob, from the first lock to the verified file
  *   mend.c    a blob whose hash does not match: who was wrong, what to fetch again
@@ -112,6 +114,25 @@ void exo_swarm_warn (ExoSwarm *swarm, const char *kind, const char *format, ...)
 void exo_swarm_neighbour_changed (ExoNeighbour *neighbour);
 ExoNeighbour *exo_swarm_neighbour (ExoSwarm *swarm, const char *id); /* (nullable) */
 
+/* facts.c */
+void exo_facts_apply (ExoNeighbour *neighbour, ExoSession *session, const ExoWireLine *line);
+void exo_facts_forget (ExoNeighbour *neighbour); /* a snapshot follows */
+
+/* answer.c: callbacks of the announcer and the LAN server; user_data is the swarm */
+void exo_answer_describe (const char *oid,
+                          guint64 size,
+                          guint32 b,
+                          ExoWireBuilder *builder,
+                          gpointer user_data);
+void exo_answer_manifest (ExoLanServer *server,
+                          ExoLanRequest *request,
+                          const char *type_name,
+                          const char *id,
+                          const char *revision,
+                          gpointer user_data);
+int exo_answer_lookup (const char *oid, guint64 *out_size, gpointer user_data);
+void exo_answer_error (ExoLanRequest *request, guint status, const char *message);
+
 /* flight.c */
 void exo_flight_start (ExoSwarm *swarm, const ExoPlanAction *action);
 void exo_flight_cancel (ExoSwarm *swarm, ExoPlanFetch fetch);
@@ -139,4 +160,7 @@ void exo_mend_start (ExoJob *job);
 void exo_mend_cancel (ExoJob *job);
 /* The piece has an expected digest: compares, then accepts or drops it. */
 void exo_mend_check_piece (ExoJob *job, guint32 piece, const char *source_id);
-void exo_mend_digests_wanted (ExoSwarm *swarm, ExoLanRequest *request, const char *oid);
+void exo_mend_digests_wanted (ExoLanServer *server,
+                              ExoLanRequest *request,
+                              const char *oid,
+                              gpointer user_data);

@@ -283,35 +283,6 @@ exo_swarm_subscribe_soon (ExoSwarm *swarm)
 
 /* --- what neighbours say ---------------------------------------------------------------------- */
 
-static ExoJob *
-job_of (ExoSession *session, ExoSwarm *swarm, guint32 b)
-{
-  const char *oid = exo_session_oid (session, b);
-  ExoJob *job = oid != NULL ? g_hash_table_lookup (swarm->jobs, oid) : NULL;
-
-  return job != NULL && job->blob != 0 ? job : NULL;
-}
-
-/* A stream begins with a snapshot: what was known before is not to be added to it. */
-static void
-forget_facts (ExoNeighbour *neighbour)
-{
-  ExoSwarm *swarm = neighbour->swarm;
-  GHashTableIter iter;
-  ExoJob *job;
-
-  g_hash_table_remove_all (neighbour->wants);
-  g_hash_table_iter_init (&iter, swarm->jobs);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
-    if (job->blob != 0)
-      {
-        guint32 n = exo_pieces_in (job->size);
-        exo_plan_peer_released (swarm->plan, neighbour->peer, job->blob, 0, n);
-        exo_plan_peer_dropped (swarm->plan, neighbour->peer, job->blob, 0, n);
-        exo_plan_peer_wants (swarm->plan, neighbour->peer, job->blob, FALSE);
-      }
-}
-
 static void
 on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_data)
 {
@@ -325,7 +296,7 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
       g_debug ("%s (%s) is connected", neighbour->name, exo_session_base_url (session));
     }
   else
-    forget_facts (neighbour);
+    exo_facts_forget (neighbour);
   if (neighbour->shunned) /* also over a new stream */
     exo_plan_shun_peer (swarm->plan, neighbour->peer);
   neighbour->hub = hello->hub;
@@ -336,116 +307,12 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
 }
 
 static void
-set_wants (ExoNeighbour *neighbour, ExoJob *job, gboolean wants)
-{
-  exo_plan_peer_wants (neighbour->swarm->plan, neighbour->peer, job->blob, wants);
-  if (wants)
-    {
-      g_hash_table_add (neighbour->wants, g_strdup (job->oid));
-      g_hash_table_add (neighbour->fetched, g_strdup (job->oid));
-    }
-  else
-    g_hash_table_remove (neighbour->wants, job->oid);
-  exo_swarm_neighbour_changed (neighbour);
-}
-
-static void
-apply_state (ExoNeighbour *neighbour, ExoSession *session, const ExoWireState *state)
-{
-  ExoJob *job = job_of (session, neighbour->swarm, state->b);
-  ExoPlan *plan = neighbour->swarm->plan;
-  guint32 n = exo_piece_map_n_pieces (state->have), first = 0;
-
-  if (job == NULL)
-    return;
-  exo_plan_peer_released (plan, neighbour->peer, job->blob, 0, n);
-  exo_plan_peer_dropped (plan, neighbour->peer, job->blob, 0, n);
-  while (first < n)
-    {
-      guint32 end = first;
-
-      while (end < n && exo_piece_map_has (state->have, end))
-        end++;
-      if (end > first)
-        exo_plan_peer_has (plan, neighbour->peer, job->blob, first, end - first);
-      first = end + 1;
-    }
-  set_wants (neighbour, job, state->wants);
-}
-
-typedef void (
-    *RangeFact) (ExoPlan *plan, ExoPlanPeer peer, ExoPlanBlob blob, guint32 first, guint32 n);
-
-static void
-apply_ranges (ExoNeighbour *neighbour, ExoSession *session, GArray *ranges, RangeFact fact)
-{
-  for (guint i = 0; i < ranges->len; i++)
-    {
-      const ExoWireRange *range = &g_array_index (ranges, ExoWireRange, i);
-      ExoJob *job = job_of (session, neighbour->swarm, range->b);
-
-      if (job != NULL)
-        fact (neighbour->swarm->plan, neighbour->peer, job->blob, range->first, range->n);
-    }
-}
-
-static void
-note_mended (ExoNeighbour *neighbour, ExoSession *session, GArray *dropped)
-{
-  for (guint i = 0; i < dropped->len; i++)
-    {
-      const char *oid = exo_session_oid (session, g_array_index (dropped, ExoWireRange, i).b);
-
-      if (oid != NULL)
-        g_hash_table_add (neighbour->mended, g_strdup (oid));
-    }
-}
-
-static void
-apply_claims (ExoNeighbour *neighbour, ExoSession *session, GArray *claims)
-{
-  gint64 now_us = g_get_monotonic_time ();
-
-  for (guint i = 0; i < claims->len; i++)
-    {
-      const ExoWireRange *range = &g_array_index (claims, ExoWireRange, i);
-      ExoJob *job = job_of (session, neighbour->swarm, range->b);
-
-      if (job != NULL)
-        exo_plan_peer_claims (neighbour->swarm->plan, neighbour->peer, job->blob, range->first,
-                              range->n, now_us);
-    }
-}
-
-static void
-apply_wants (ExoNeighbour *neighbour, ExoSession *session, GArray *blobs, gboolean wants)
-{
-  for (guint i = 0; i < blobs->len; i++)
-    {
-      ExoJob *job = job_of (session, neighbour->swarm, g_array_index (blobs, guint32, i));
-
-      if (job != NULL)
-        set_wants (neighbour, job, wants);
-    }
-}
-
-/* In the order transfer/PROTOCOL.md prescribes for the kinds of one line. */
-static void
 on_session_line (ExoSession *session, const ExoWireLine *line, gpointer user_data)
 {
   ExoNeighbour *neighbour = user_data;
   ExoSwarm *swarm = neighbour->swarm;
 
-  for (guint i = 0; i < line->states->len; i++)
-    apply_state (neighbour, session, &g_array_index (line->states, ExoWireState, i));
-  apply_ranges (neighbour, session, line->release, exo_plan_peer_released);
-  note_mended (neighbour, session, line->drop);
-  apply_ranges (neighbour, session, line->drop, exo_plan_peer_dropped);
-  apply_ranges (neighbour, session, line->have, exo_plan_peer_has);
-  apply_ranges (neighbour, session, line->fetch, exo_plan_peer_fetching);
-  apply_claims (neighbour, session, line->claim);
-  apply_wants (neighbour, session, line->wants_on, TRUE);
-  apply_wants (neighbour, session, line->wants_off, FALSE);
+  exo_facts_apply (neighbour, session, line);
   if (line->has_load)
     exo_plan_peer_load (swarm->plan, neighbour->peer, line->uploads, line->queued);
   if (line->has_hub)
@@ -727,26 +594,6 @@ exo_neighbour_wants (ExoNeighbour *neighbour, const char *oid)
 /* --- what neighbours ask ---------------------------------------------------------------------- */
 
 static void
-describe (const char *oid, guint64 size, guint32 b, ExoWireBuilder *builder, gpointer user_data)
-{
-  ExoSwarm *swarm = user_data;
-  ExoJob *job = g_hash_table_lookup (swarm->jobs, oid);
-  ExoPieceMap *parked = g_hash_table_lookup (swarm->parked, oid);
-  g_auto (ExoStoredBlob) stored = { 0 };
-
-  if (job != NULL && job->open && job->size == size && job->partial != NULL)
-    exo_job_describe (job, b, builder);
-  else if (parked != NULL && exo_piece_map_blob_size (parked) == size)
-    exo_wire_builder_state (builder, b, FALSE, parked);
-  else if (exo_store_find (swarm->store, oid, &stored) && stored.open && stored.size == size)
-    {
-      g_autoptr (ExoPieceMap) all = exo_piece_map_new (size);
-      exo_piece_map_fill (all);
-      exo_wire_builder_state (builder, b, FALSE, all);
-    }
-}
-
-static void
 subscriber_seen (const ExoWireHello *hello, const char *address, gpointer user_data)
 {
   ExoSwarm *swarm = user_data;
@@ -796,70 +643,6 @@ on_stream_closed (ExoLanServer *server, ExoLanStream *stream, gpointer user_data
   exo_announcer_stream_closed (((ExoSwarm *) user_data)->announcer, stream);
 }
 
-static void
-on_digests_wanted (ExoLanServer *server,
-                   ExoLanRequest *request,
-                   const char *oid,
-                   gpointer user_data)
-{
-  exo_mend_digests_wanted (user_data, request, oid);
-}
-
-static GBytes *
-error_body (const char *message)
-{
-  g_autofree char *text = g_strdup_printf ("{\"error\":\"%s\"}", message);
-
-  return g_bytes_new (text, strlen (text));
-}
-
-static void
-on_manifest_wanted (ExoLanServer *server,
-                    ExoLanRequest *request,
-                    const char *type_name,
-                    const char *id,
-                    const char *revision,
-                    gpointer user_data)
-{
-  ExoSwarm *swarm = user_data;
-  ExoManifest *manifest = NULL;
-  g_autoptr (GBytes) body = NULL;
-  g_autofree char *commit = NULL;
-  ExoRepoType type;
-
-  if (exo_repo_type_parse (type_name, &type) && exo_repo_id_check (id, NULL) &&
-      exo_revision_check (revision, NULL))
-    {
-      commit = exo_is_commit (revision) ? g_strdup (revision)
-                                        : exo_store_read_ref (swarm->store, type, id, revision);
-      if (commit != NULL)
-        manifest = exo_store_peek_manifest (swarm->store, type, id, commit);
-    }
-  /* What is gated or private is not even hinted at: the same answer as for what is not here. */
-  if (manifest != NULL && exo_manifest_is_open (manifest))
-    {
-      char *text = exo_manifest_to_json (manifest);
-      body = g_bytes_new_take (text, strlen (text));
-      exo_lan_request_respond (request, 200, body);
-      return;
-    }
-  body = error_body ("this node knows no such revision");
-  exo_lan_request_respond (request, 404, body);
-}
-
-/* A complete blob is opened when the first neighbour asks for bytes of it. */
-static int
-on_lookup (const char *oid, guint64 *out_size, gpointer user_data)
-{
-  ExoSwarm *swarm = user_data;
-  g_auto (ExoStoredBlob) stored = { 0 };
-
-  if (!exo_store_find (swarm->store, oid, &stored) || !stored.open)
-    return -1;
-  *out_size = stored.size;
-  return g_open (stored.path, O_RDONLY | O_CLOEXEC, 0);
-}
-
 /* --- life --------------------------------------------------------------------------------------- */
 
 ExoSwarm *
@@ -871,9 +654,10 @@ exo_swarm_new (const ExoSwarmConfig *config,
                gpointer user_data,
                GError **error)
 {
-  static const ExoLanCallbacks lan = { on_stream_opened, on_stream_closed, on_digests_wanted,
-                                       on_manifest_wanted };
-  static const ExoAnnouncerCallbacks asked = { describe, subscriber_seen, subscriber_gone };
+  static const ExoLanCallbacks lan = { on_stream_opened, on_stream_closed, exo_mend_digests_wanted,
+                                       exo_answer_manifest };
+  static const ExoAnnouncerCallbacks asked = { exo_answer_describe, subscriber_seen,
+                                               subscriber_gone };
   ExoSwarm *swarm = g_new0 (ExoSwarm, 1);
   guint64 seed = g_str_hash (config->node_id);
 
@@ -894,7 +678,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
   swarm->plan = exo_plan_new (config->node_id, seed, NULL);
   swarm->announcer = exo_announcer_new (config->node_id, config->node_name, &asked, swarm);
   exo_announcer_set_server (swarm->announcer, swarm->server);
-  exo_lan_server_set_lookup (swarm->server, on_lookup, swarm);
+  exo_lan_server_set_lookup (swarm->server, exo_answer_lookup, swarm);
   swarm->neighbours =
       g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) neighbour_free);
   swarm->by_peer = g_hash_table_new (NULL, NULL);
