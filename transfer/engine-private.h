@@ -4,6 +4,7 @@
  *
  *   engine.c    start and stop, the lists, totals, the quarter-second tick
  *   transfer.c  one model revision: resolve, fetch, publish
+ *   progress.c  a transfer as others see it
  *   listing.c   where a transfer's list of files comes from, and its later confirmation
  *   record.c    a transfer as the JSON text that survives a restart
  *   node.c      a machine of the lab, as shown to users
@@ -137,6 +138,10 @@ void exo_transfer_network_changed (ExoTransfer *transfer);
 void exo_transfer_hub_changed (ExoTransfer *transfer, gboolean reachable);
 gboolean exo_transfer_wanted_by (ExoTransfer *transfer, ExoNeighbour *neighbour);
 
+/* of make_files(); valid until exo_transfer_stop() */
+ExoTransferFile *exo_transfer_file (ExoTransfer *transfer, guint index);
+void exo_transfer_changed (ExoTransfer *transfer); /* signals it */
+
 /* record.c */
 char *exo_transfer_to_json (ExoTransfer *transfer);
 gboolean exo_transfer_from_json (ExoTransfer *transfer, const char *json);
@@ -172,7 +177,7 @@ gboolean exo_statics_are_probed (ExoStatics *statics); /* each answered, or did 
 /* engine.c */
 void exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
-void exo_engine_changed_soon (ExoEngine *engine); /* some total */
+void exo_engine_changed_soon (ExoEngine *engine);   /* some total */
 void exo_engine_statics_probed (ExoEngine *engine); /* one more of them */
 void exo_engine_transfer_started (ExoEngine *engine);
 void exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer);

@@ -38,13 +38,10 @@ static void look_for_files (ExoTransfer *transfer);
 static void want_files (ExoTransfer *transfer);
 static void begin_listing (ExoTransfer *transfer);
 
-const char *
-exo_transfer_state_name (ExoTransferState state)
+void
+exo_transfer_changed (ExoTransfer *transfer)
 {
-  static const char *const names[] = { "queued", "resolving", "transferring", "verifying",
-                                       "paused", "complete",  "failed" };
-
-  return names[state];
+  g_signal_emit (transfer, signals[CHANGED], 0);
 }
 
 gboolean
@@ -77,7 +74,7 @@ set_state (ExoTransfer *transfer, ExoTransferState state)
   transfer->state = state;
   exo_transfer_save (transfer);
   g_clear_pointer (&transfer->shown, g_free);
-  g_signal_emit (transfer, signals[CHANGED], 0);
+  exo_transfer_changed (transfer);
 }
 
 /* --- failing and trying again -------------------------------------------------------------------- */
@@ -197,8 +194,8 @@ publish_if_done (ExoTransfer *transfer)
 
 /* --- files ------------------------------------------------------------------------------------------ */
 
-static ExoTransferFile *
-file_at (ExoTransfer *transfer, guint index)
+ExoTransferFile *
+exo_transfer_file (ExoTransfer *transfer, guint index)
 {
   return &g_array_index (transfer->files, ExoTransferFile, index);
 }
@@ -211,7 +208,7 @@ finish_twins (ExoTransfer *transfer, const ExoTransferFile *done)
 {
   for (guint i = 0; i < transfer->files->len; i++)
     {
-      ExoTransferFile *file = file_at (transfer, i);
+      ExoTransferFile *file = exo_transfer_file (transfer, i);
       if (file->state == EXO_FILE_TWIN && strcmp (file->entry->oid, done->entry->oid) == 0)
         {
           file->state = EXO_FILE_DONE;
@@ -246,7 +243,7 @@ all_opened (ExoTransfer *transfer)
 {
   for (guint i = 0; i < transfer->files->len; i++)
     {
-      const ExoTransferFile *file = file_at (transfer, i);
+      const ExoTransferFile *file = exo_transfer_file (transfer, i);
       if (file->want != NULL && exo_want_state (file->want) == EXO_WANT_OPENING)
         return FALSE;
     }
@@ -333,7 +330,7 @@ want_files (ExoTransfer *transfer)
   while (transfer->next_file < transfer->files->len && transfer->n_wanted < WANTS_MAX &&
          exo_transfer_is_active (transfer))
     {
-      ExoTransferFile *file = file_at (transfer, transfer->next_file++);
+      ExoTransferFile *file = exo_transfer_file (transfer, transfer->next_file++);
       if (file->state == EXO_FILE_MISSING)
         want_file (file);
     }
@@ -377,7 +374,7 @@ on_adopted (GObject *source, GAsyncResult *result, gpointer user_data)
   if (g_cancellable_is_cancelled (cancellable)) /* an attempt that is over, maybe with its engine */
     return;
   held = exo_store_adopt_finish (transfer->engine->store, result, &error);
-  file = file_at (transfer, adoption->index);
+  file = exo_transfer_file (transfer, adoption->index);
   if (!adoption->was_fetched)
     transfer->n_looking--;
   if (error != NULL)
@@ -407,7 +404,7 @@ adopt (ExoTransferFile *file, ExoFileState state)
   file->state = state;
   adoption->transfer = g_object_ref (transfer);
   adoption->cancellable = g_object_ref (transfer->cancellable);
-  adoption->index = (guint) (file - file_at (transfer, 0));
+  adoption->index = (guint) (file - exo_transfer_file (transfer, 0));
   adoption->was_fetched = state == EXO_FILE_ADOPTING;
   exo_store_adopt_async (transfer->engine->store, transfer->type, transfer->model, file->entry->oid,
                          file->entry->size, transfer->cancellable, on_adopted, adoption);
@@ -420,7 +417,7 @@ look_for_files (ExoTransfer *transfer)
   while (transfer->state == EXO_TRANSFER_RESOLVING && transfer->next_file < transfer->files->len &&
          transfer->n_looking < LOOKING_MAX)
     {
-      ExoTransferFile *file = file_at (transfer, transfer->next_file++);
+      ExoTransferFile *file = exo_transfer_file (transfer, transfer->next_file++);
 
       if (file->state != EXO_FILE_UNKNOWN)
         continue;
@@ -444,7 +441,7 @@ make_files (ExoTransfer *transfer)
   g_array_set_size (transfer->files, n);
   for (guint i = 0; i < n; i++)
     {
-      ExoTransferFile *file = file_at (transfer, i);
+      ExoTransferFile *file = exo_transfer_file (transfer, i);
 
       file->transfer = transfer;
       file->entry = exo_manifest_file (transfer->manifest, i);
@@ -608,7 +605,7 @@ on_confirmed (ExoManifest *manifest,
       transfer->n_retries = 0;
       exo_transfer_save (transfer);
       g_message ("%s@%s: the Hub confirms the list of files", transfer->model, transfer->revision);
-      g_signal_emit (transfer, signals[CHANGED], 0);
+      exo_transfer_changed (transfer);
     }
 }
 
@@ -670,7 +667,7 @@ release_all (ExoTransfer *transfer, gboolean park)
   g_clear_pointer (&transfer->confirmation, exo_listing_cancel);
   for (guint i = 0; transfer->files != NULL && i < transfer->files->len; i++)
     {
-      ExoTransferFile *file = file_at (transfer, i);
+      ExoTransferFile *file = exo_transfer_file (transfer, i);
       if (file->want != NULL)
         release_want (file, park);
     }
@@ -741,180 +738,6 @@ exo_transfer_cancel (ExoTransfer *transfer, GError **error)
   exo_transfer_stop (transfer, FALSE);
   exo_engine_forget_transfer (transfer->engine, transfer);
   return TRUE;
-}
-
-/* --- facts ------------------------------------------------------------------------------------------------ */
-
-static const char *
-error_code_name (const GError *error)
-{
-  if (error == NULL)
-    return "";
-  return exo_transfer_error_name (error->domain == EXO_TRANSFER_ERROR
-                                      ? (ExoTransferError) error->code
-                                      : EXO_TRANSFER_ERROR_FAILED);
-}
-
-static guint64
-file_bytes_done (const ExoTransferFile *file)
-{
-  if (file->state == EXO_FILE_DONE || file->state == EXO_FILE_ADOPTING)
-    return file->entry->size;
-  return file->want != NULL ? exo_want_bytes_done (file->want) : 0;
-}
-
-/* Why it stands still though nothing failed. */
-static const char *
-waiting_for (ExoTransfer *transfer)
-{
-  ExoHubState hub;
-
-  if (transfer->engine->hub == NULL) /* it was stopped */
-    return "";
-  for (guint i = 0; transfer->files != NULL && i < transfer->files->len; i++)
-    {
-      const ExoTransferFile *file = file_at (transfer, i);
-      if (file->want != NULL && exo_want_state (file->want) == EXO_WANT_LOCKED)
-        return "Another program is downloading a file of this model: waiting for it.";
-    }
-  if (transfer->state != EXO_TRANSFER_TRANSFERRING || exo_rate_meter_rate (&transfer->meter) > 0)
-    return "";
-  exo_hub_get_state (transfer->engine->hub, &hub);
-  if (hub.blocked_until_us > g_get_monotonic_time ())
-    return "The Hub asked to wait: going on in a while.";
-  if (!hub.reachable)
-    return "The Hub cannot be reached and no neighbour has what is missing: waiting for either.";
-  return "";
-}
-
-static void
-fill_progress (ExoTransfer *transfer, ExoTransferInfo *info)
-{
-  info->bytes_from_hub = transfer->from_hub;
-  info->bytes_from_lan = transfer->from_lan;
-  info->bytes_total =
-      transfer->manifest != NULL ? exo_manifest_bytes (transfer->manifest) : transfer->last_total;
-  info->files_total = transfer->manifest != NULL ? exo_manifest_n_files (transfer->manifest) : 0;
-  info->files_done =
-      transfer->state == EXO_TRANSFER_COMPLETE ? info->files_total : transfer->n_done;
-  for (guint i = 0; transfer->files != NULL && i < transfer->files->len; i++)
-    {
-      const ExoTransferFile *file = file_at (transfer, i);
-
-      info->bytes_done += file_bytes_done (file);
-      if (file->want == NULL)
-        continue;
-      info->bytes_from_hub += exo_want_bytes_from_hub (file->want);
-      info->bytes_from_lan += exo_want_bytes_from_lan (file->want);
-    }
-  /* Until every partial file is open again what is on disk is known from the last time. */
-  if (transfer->files == NULL || !transfer->space_checked)
-    info->bytes_done = MAX (info->bytes_done, transfer->last_done);
-  info->bytes_done = MIN (info->bytes_done, info->bytes_total);
-}
-
-void
-exo_transfer_get_info (ExoTransfer *transfer, ExoTransferInfo *out_info)
-{
-  *out_info = (ExoTransferInfo){
-    .id = transfer->id,
-    .type = transfer->type,
-    .model = transfer->model,
-    .revision = transfer->revision,
-    .commit = transfer->commit != NULL ? transfer->commit : "",
-    .state = transfer->state,
-    .started_s = transfer->started_s,
-    .finished_s = transfer->finished_s,
-    .unverified_upstream = transfer->unverified,
-    .error_code = error_code_name (transfer->error),
-    .error_message = transfer->error != NULL ? transfer->error->message : waiting_for (transfer),
-    .eta_s = -1,
-  };
-  fill_progress (transfer, out_info);
-  if (transfer->state == EXO_TRANSFER_TRANSFERRING && transfer->engine->swarm != NULL)
-    {
-      out_info->rate = exo_rate_meter_rate (&transfer->meter);
-      out_info->peers = exo_swarm_n_sources (transfer->engine->swarm);
-      if (out_info->rate > 0)
-        out_info->eta_s =
-            (gint64) ((out_info->bytes_total - out_info->bytes_done) / out_info->rate);
-    }
-}
-
-static const char *
-file_state_name (ExoTransfer *transfer, const ExoTransferFile *file)
-{
-  if (file->state == EXO_FILE_DONE)
-    return "complete";
-  if (file->state == EXO_FILE_ADOPTING)
-    return "verifying";
-  if (file->want == NULL)
-    return transfer->state == EXO_TRANSFER_FAILED ? "failed" : "waiting";
-  switch (exo_want_state (file->want))
-    {
-    case EXO_WANT_VERIFYING:
-      return "verifying";
-    case EXO_WANT_FAILED:
-      return "failed";
-    case EXO_WANT_FETCHING:
-      return "transferring";
-    case EXO_WANT_DONE:
-      return "complete";
-    case EXO_WANT_OPENING:
-    case EXO_WANT_LOCKED:
-    default:
-      return "waiting";
-    }
-}
-
-void
-exo_transfer_foreach_file (ExoTransfer *transfer,
-                           void (*each) (const char *, guint64, guint64, const char *, gpointer),
-                           gpointer user_data)
-{
-  guint n = transfer->manifest != NULL ? exo_manifest_n_files (transfer->manifest) : 0;
-  gboolean complete = transfer->state == EXO_TRANSFER_COMPLETE;
-
-  for (guint i = 0; i < n; i++)
-    {
-      const ExoManifestFile *entry = exo_manifest_file (transfer->manifest, i);
-
-      if (transfer->files != NULL)
-        each (entry->path, entry->size, file_bytes_done (file_at (transfer, i)),
-              file_state_name (transfer, file_at (transfer, i)), user_data);
-      else
-        each (entry->path, entry->size, complete ? entry->size : 0,
-              complete ? "complete" : "waiting", user_data);
-    }
-}
-
-gboolean
-exo_transfer_wanted_by (ExoTransfer *transfer, ExoNeighbour *neighbour)
-{
-  for (guint i = 0; transfer->files != NULL && i < transfer->files->len; i++)
-    if (exo_neighbour_wants (neighbour, file_at (transfer, i)->entry->oid))
-      return TRUE;
-  return FALSE;
-}
-
-void
-exo_transfer_tick (ExoTransfer *transfer, gint64 now_us)
-{
-  ExoTransferInfo info;
-  g_autofree char *shown = NULL;
-
-  exo_transfer_get_info (transfer, &info);
-  if (transfer->state == EXO_TRANSFER_TRANSFERRING)
-    exo_rate_meter_add (&transfer->meter, now_us, info.bytes_done);
-  shown = g_strdup_printf ("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT
-                           " %" G_GINT64_FORMAT " %u %u %s",
-                           info.bytes_done, info.bytes_total, info.rate, info.eta_s,
-                           info.files_done, info.peers, info.error_message);
-  if (g_strcmp0 (shown, transfer->shown) == 0)
-    return;
-  g_free (transfer->shown);
-  transfer->shown = g_steal_pointer (&shown);
-  g_signal_emit (transfer, signals[CHANGED], 0);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------- */
