@@ -184,7 +184,7 @@ publish_if_done (ExoTransfer *transfer)
   gboolean whole =
       exo_manifest_n_files (transfer->manifest) == exo_manifest_n_files (transfer->whole);
 
-  if (transfer->n_done < transfer->files->len || !exo_transfer_is_active (transfer))
+  if (!exo_transfer_is_active (transfer) || transfer->n_done < transfer->files->len)
     return;
   set_state (transfer, EXO_TRANSFER_VERIFYING);
   exo_store_publish_async (transfer->engine->store, transfer->manifest,
@@ -251,8 +251,8 @@ all_opened (ExoTransfer *transfer)
 }
 
 /* Said before the disk is full rather than when it is; what partial files hold already is not counted twice. */
-static gboolean
-has_room (ExoTransfer *transfer)
+static void
+fail_without_room (ExoTransfer *transfer)
 {
   guint64 missing = bytes_missing (transfer),
           free_bytes = exo_store_free_bytes (transfer->engine->store);
@@ -260,7 +260,7 @@ has_room (ExoTransfer *transfer)
   g_autoptr (GError) error = NULL;
 
   if (missing <= free_bytes)
-    return TRUE;
+    return;
   need = g_format_size (missing);
   have = g_format_size (free_bytes);
   g_set_error (&error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE,
@@ -268,7 +268,16 @@ has_room (ExoTransfer *transfer)
                "and it goes on by itself.",
                transfer->model, need, have, exo_store_hub_cache (transfer->engine->store));
   fail (transfer, error);
-  return FALSE;
+}
+
+/* Once, when every partial file is open and says what it holds. */
+static void
+check_room (ExoTransfer *transfer)
+{
+  if (transfer->space_checked || !all_opened (transfer))
+    return;
+  transfer->space_checked = TRUE;
+  fail_without_room (transfer);
 }
 
 static void
@@ -291,11 +300,7 @@ on_want_changed (ExoWant *want, gpointer user_data)
         break;
       }
     case EXO_WANT_FETCHING:
-      if (!transfer->space_checked && all_opened (transfer))
-        {
-          transfer->space_checked = TRUE;
-          (void) has_room (transfer);
-        }
+      check_room (transfer);
       break;
     case EXO_WANT_OPENING:
     case EXO_WANT_LOCKED:
@@ -349,6 +354,7 @@ go_on (ExoTransfer *transfer)
   if (transfer->state == EXO_TRANSFER_TRANSFERRING)
     {
       want_files (transfer);
+      check_room (transfer); /* all may have joined jobs of other transfers */
       publish_if_done (transfer);
     }
 }
