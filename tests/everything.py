@@ -5,6 +5,7 @@ A case is one CUnit test, one test of a Python suite, or one lab test; a program
 case, and so is each build. The last line is for scripts: "N passed, N failed, N skipped".
 """
 
+import hashlib
 import json
 import os
 import re
@@ -38,7 +39,9 @@ class Count:
 def build_folder():
     named = os.environ.get('EXO_BUILD_DIR')
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    for folder in ([Path(named)] if named else [cache / 'exo-agent-tests']):
+    # A build knows its tree: another clone builds in a folder of its own.
+    clone = hashlib.sha256(str(TREE).encode()).hexdigest()[:8]
+    for folder in ([Path(named)] if named else [cache / 'exo-agent-tests' / clone]):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return folder.resolve()
