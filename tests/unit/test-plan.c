@@ -1148,6 +1148,124 @@ run_events (guint32 seed, guint steps)
   g_array_unref (events.actions);
 }
 
+/* Readers. -------------------------------------------------------------------------------- */
+
+static void
+what_a_reader_waits_for_comes_first_from_the_hub (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "#.......", 0, NULL);
+  rig_hub (&rig);
+  exo_plan_set_urgent (rig.plan, rig.blob, 5);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#hh..hh.");
+  exo_plan_set_urgent (rig.plan, rig.blob,
+                       4); /* all runs are in flight, and yet it need not wait for one to end */
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#hh.hhh.");
+  exo_plan_set_urgent (rig.plan, rig.blob, 3);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#hh.hhh."); /* but for one */
+}
+
+static void
+when_nobody_waits_the_order_is_the_usual_one (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 0, NULL);
+  rig_hub (&rig);
+  exo_plan_set_urgent (rig.plan, rig.blob, 6);
+  exo_plan_set_urgent (rig.plan, rig.blob, EXO_PLAN_NOBODY_WAITS);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhhh....");
+}
+
+static void
+a_blob_that_is_read_goes_before_others (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanBlob read;
+  ExoPlanAction action;
+
+  exo_plan_add_blob (plan, "elder", 400 * MIB, NULL, TRUE, TRUE);
+  read = exo_plan_add_blob (plan, "read", 400 * MIB, NULL, TRUE, TRUE);
+  exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+  exo_plan_set_urgent (plan, read, 1000);
+  CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
+  CU_ASSERT_EQUAL (action.blob, read);
+  CU_ASSERT_EQUAL (action.first, 1000);
+  exo_plan_remove_blob (plan, read);
+  while (exo_plan_next (plan, 0, &action))
+    CU_ASSERT_TRUE (action.kind == EXO_PLAN_CANCEL || action.blob != read);
+}
+
+static void
+the_piece_a_reader_waits_for_is_asked_of_its_holder (void)
+{
+  for (guint32 piece = 0; piece < 8; piece++)
+    {
+      g_auto (Rig) rig = { 0 };
+
+      rig_init (&rig, "........", 1, NULL);
+      rig_says (&rig, 1, "########");
+      exo_plan_set_urgent (rig.plan, rig.blob, piece);
+      rig_run (&rig);
+      CU_ASSERT_EQUAL (rig.draw[piece], '1');
+      CU_ASSERT_EQUAL (count (rig.draw, '1'), 1);
+    }
+}
+
+/* Two nodes whose readers wait for the same bytes do not fetch them twice, though neither has heard of the other's claims. */
+static void
+readers_of_two_nodes_share_out_the_runs (void)
+{
+  char drawn[2][RIG_DRAW];
+
+  for (guint node = 0; node < 2; node++)
+    {
+      g_autoptr (ExoPlan) plan = exo_plan_new (ids[node], 1, NULL);
+      ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 64 * PIECE, NULL, TRUE, TRUE);
+      ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1 - node], 0);
+      ExoPlanAction action;
+
+      exo_plan_peer_hub (plan, peer, TRUE, 0);
+      exo_plan_peer_wants (plan, peer, blob, TRUE);
+      exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+      exo_plan_set_urgent (plan, blob, 0);
+      memset (drawn[node], '.', 64);
+      while (exo_plan_next (plan, 0, &action))
+        memset (drawn[node] + action.first, 'h', action.n);
+    }
+  for (guint i = 0; i < 64; i++)
+    CU_ASSERT_FALSE (drawn[0][i] == 'h' && drawn[1][i] == 'h');
+}
+
+static void
+a_unit_its_owner_does_not_take_is_taken_by_the_reader (void)
+{
+  gboolean waited = FALSE;
+
+  for (guint32 piece = 0; piece < 60; piece += 4)
+    {
+      g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+      ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 64 * PIECE, NULL, TRUE, TRUE);
+      ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1], 0);
+      ExoPlanAction action = { 0 };
+      gint64 wake_us = 0;
+      guint n = 0;
+
+      exo_plan_peer_hub (plan, peer, TRUE, 0);
+      exo_plan_peer_wants (plan, peer, blob, TRUE);
+      exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+      exo_plan_set_urgent (plan, blob, piece);
+      while (exo_plan_next (plan, wake_us, &action) ||
+             (++n == 1 && (wake_us = exo_plan_wake_at (plan)) < G_USEC_PER_SEC))
+        if (action.first <= piece && piece < action.first + action.n)
+          break;
+      CU_ASSERT_TRUE (action.first <= piece && piece < action.first + action.n);
+      waited = waited || n > 0;
+    }
+  CU_ASSERT_TRUE (waited); /* or the owner was never asked first */
+}
+
 static void
 invariants_hold_whatever_happens (void)
 {
@@ -1326,5 +1444,11 @@ EXO_SUITE ("plan",
            TEST (a_lost_piece_is_fetched_again_from_others),
            TEST (removing_a_blob_cancels_its_fetches),
            TEST (a_fetch_whose_pieces_came_otherwise_is_cancelled),
+           TEST (what_a_reader_waits_for_comes_first_from_the_hub),
+           TEST (when_nobody_waits_the_order_is_the_usual_one),
+           TEST (a_blob_that_is_read_goes_before_others),
+           TEST (the_piece_a_reader_waits_for_is_asked_of_its_holder),
+           TEST (readers_of_two_nodes_share_out_the_runs),
+           TEST (a_unit_its_owner_does_not_take_is_taken_by_the_reader),
            TEST (invariants_hold_whatever_happens),
            TEST (every_piece_comes_from_the_hub_exactly_once))

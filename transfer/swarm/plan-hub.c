@@ -191,13 +191,56 @@ choose_unit (ExoPlan *plan, gint64 now_us, Choice *out_choice)
   return best.blob != NULL;
 }
 
+/* What a reader waits for: two units for itself and one for each other node from there on. Readers of several nodes often wait
+ * for the same bytes, and would collide at each unit if they did not share them out by rank, too. Only when its owner has not
+ * taken one for a while, having other things to do, somebody else does. */
+static gboolean
+choose_urgent (ExoPlan *plan, gint64 now_us, Choice *out_choice)
+{
+  for (guint i = 0; i < plan->urgent->len; i++)
+    {
+      Blob *blob = g_ptr_array_index (plan->urgent, i);
+      gboolean patient = now_us - blob->urgent_since_us < EXO_PLAN_URGENT_WAIT_US;
+      Choice best = { NULL, 0, 0, patient ? 1 : G_MAXUINT };
+      guint units;
+      guint32 first, end;
+
+      if (!blob->use_hub || blob->n_hub_free == 0)
+        continue;
+      exo_plan_update_members (plan, blob);
+      if (!may_claim (plan, blob, now_us))
+        continue;
+      units = blob->members->len + 2;
+      first = MAX (blob->urgent, exo_piece_map_front (blob->have));
+      end = (guint32) MIN (blob->n_pieces, first + (guint64) units * blob->unit_pieces);
+      first = exo_bits_next (blob->hub_free, first, end);
+      if (first < end)
+        choose_in_blob (plan, blob, first, end, &units, &best);
+      *out_choice = best;
+      if (best.blob != NULL)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* What to fetch next, and how much may then be in flight. */
+static gboolean
+choose (ExoPlan *plan, gint64 now_us, guint most, Choice *out_choice, guint *out_most)
+{
+  *out_most = most + EXO_PLAN_URGENT_RUNS * EXO_PLAN_RUN_COST;
+  if (plan->hub_cost < *out_most && choose_urgent (plan, now_us, out_choice))
+    return TRUE;
+  *out_most = most;
+  return plan->hub_cost < most && choose_unit (plan, now_us, out_choice);
+}
+
 gboolean
 exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
 {
   Choice choice;
   guint32 n = 0, max;
   guint64 bytes;
-  guint cost, n_nodes;
+  guint cost, n_nodes, most;
 
   if (!plan->hub || now_us < plan->hub_blocked_us || now_us < plan->hub_backoff_us)
     return FALSE;
@@ -206,8 +249,7 @@ exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
     return FALSE;
   exo_plan_update_members (plan, plan->hub_front);
   n_nodes = plan->hub_front->members->len + 1;
-  if (plan->hub_cost >= runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST ||
-      !choose_unit (plan, now_us, &choice))
+  if (!choose (plan, now_us, runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST, &choice, &most))
     return FALSE;
 
   max = (guint32) MAX (1, run_bytes (plan, choice.blob, n_nodes) / choice.blob->piece_size);
@@ -216,7 +258,7 @@ exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
     n++;
   bytes = MIN ((guint64) n * choice.blob->piece_size, choice.blob->size);
   cost = bytes < EXO_PLAN_TINY_BYTES ? 1 : EXO_PLAN_RUN_COST;
-  if (plan->hub_cost + cost > runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST)
+  if (plan->hub_cost + cost > most)
     return FALSE;
   exo_plan_begin (plan, choice.blob, NULL, choice.first, n, cost, out_action);
   return TRUE;
@@ -297,6 +339,12 @@ exo_plan_hub_wake_at (const ExoPlan *plan)
       if (plan->hub_front != NULL && !plan->hub_front->self_in && plan->n_claims == 0 &&
           plan->lull_since_us + EXO_PLAN_SLOW_LULL_US > plan->now_us)
         wake = MIN (wake, plan->lull_since_us + EXO_PLAN_SLOW_LULL_US);
+      for (guint i = 0; i < plan->urgent->len; i++)
+        {
+          const Blob *blob = g_ptr_array_index (plan->urgent, i);
+          if (blob->urgent_since_us + EXO_PLAN_URGENT_WAIT_US > plan->now_us)
+            wake = MIN (wake, blob->urgent_since_us + EXO_PLAN_URGENT_WAIT_US);
+        }
     }
   return MIN (wake, plan->stall_at_us);
 }

@@ -21,13 +21,15 @@
 
 G_BEGIN_DECLS
 
-#define EXO_PLAN_TAKES_MAX      256u          /* ranges of one peer followed at a time */
-#define EXO_PLAN_TINY_BYTES     (64u * 1024u) /* below: a quarter of a Hub run */
-#define EXO_PLAN_RUN_COST       4u            /* what a run counts; a tiny one counts 1 */
-#define EXO_PLAN_WINDOW_RUNS    2u            /* for each Hub node */
-#define EXO_PLAN_WINDOW_MIN     8u            /* runs */
-#define EXO_PLAN_RUNS_PER_UNIT  4u            /* at most */
-#define EXO_PLAN_UNITS_PER_BLOB 64u           /* at least, if pieces are small enough */
+#define EXO_PLAN_TAKES_MAX      256u                 /* ranges of one peer followed at a time */
+#define EXO_PLAN_TINY_BYTES     (64u * 1024u)        /* below: a quarter of a Hub run */
+#define EXO_PLAN_RUN_COST       4u                   /* what a run counts; a tiny one counts 1 */
+#define EXO_PLAN_WINDOW_RUNS    2u                   /* for each Hub node */
+#define EXO_PLAN_WINDOW_MIN     8u                   /* runs */
+#define EXO_PLAN_RUNS_PER_UNIT  4u                   /* at most */
+#define EXO_PLAN_UNITS_PER_BLOB 64u                  /* at least, if pieces are small enough */
+#define EXO_PLAN_URGENT_RUNS    1u                   /* more in flight, for a reader that waits */
+#define EXO_PLAN_URGENT_WAIT_US (G_USEC_PER_SEC / 5) /* then a reader takes others' units, too */
 #define EXO_PLAN_BACKOFF_MIN_US (G_USEC_PER_SEC / 2)
 #define EXO_PLAN_BACKOFF_MAX_US (8 * G_USEC_PER_SEC)
 #define EXO_PLAN_FAILURES_MAX   3u                    /* then its pieces count as nobody's */
@@ -85,6 +87,8 @@ struct Blob
   guint32 n_pieces, piece_size;
   guint32 unit_pieces; /* pieces ranked as one; a run never crosses a unit */
   gboolean use_hub, use_peers;
+  guint32 urgent; /* a reader waits here, or EXO_PLAN_NOBODY_WAITS */
+  gint64 urgent_since_us;
   ExoPieceMap *have;
   guint16 *holders, *fetchers, *claimers; /* peers, per piece */
   guint64 *mine, *offer, *sole, *hub_free;
@@ -119,6 +123,7 @@ struct ExoPlan
   Blob *first, *last; /* in order */
   Blob *front;        /* no incomplete blob before it; NULL: none at all */
   Blob *hub_front;    /* no blob with n_hub_free before it; NULL: none at all */
+  GPtrArray *urgent;  /* Blob with a reader that waits, in the order they began to */
   GPtrArray *fetches; /* Fetch, in flight */
   GQueue *cancels;    /* ids of fetches to cancel */
   guint last_blob, last_peer, last_fetch;

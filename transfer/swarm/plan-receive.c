@@ -154,6 +154,23 @@ pick_sole (const ExoPlan *plan, Pick *best)
     }
 }
 
+/* The very piece a reader waits for. No more of it by position: nodes that read the same model from one holder would all
+ * ask it for the same pieces and have nothing to trade. */
+static void
+pick_urgent (const ExoPlan *plan, Pick *best)
+{
+  for (guint i = 0; i < plan->urgent->len && best->peer == NULL; i++)
+    {
+      Blob *blob = g_ptr_array_index (plan->urgent, i);
+      guint32 piece = blob->urgent;
+
+      while (piece < blob->n_pieces && exo_piece_map_has (blob->have, piece))
+        piece++;
+      if (piece < blob->n_pieces && exo_bit_get (blob->offer, piece))
+        weigh (plan, blob, piece, best);
+    }
+}
+
 static void
 collect_idle (ExoPlan *plan, gint64 now_us)
 {
@@ -180,7 +197,9 @@ exo_plan_next_receive (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
   if (plan->idle->len == 0)
     return FALSE;
   exo_plan_advance_fronts (plan);
-  pick_sole (plan, &best);
+  pick_urgent (plan, &best);
+  if (best.peer == NULL)
+    pick_sole (plan, &best);
   for (Blob *blob = best.peer == NULL ? plan->front : NULL; blob != NULL; blob = blob->next)
     {
       if (exo_piece_map_is_full (blob->have))

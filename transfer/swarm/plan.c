@@ -50,6 +50,7 @@ exo_plan_new (const char *self_id, guint64 seed, const ExoPlanConfig *config)
   plan->blobs = g_hash_table_new_full (NULL, NULL, NULL, blob_free);
   plan->peers_by_handle = g_hash_table_new_full (NULL, NULL, NULL, peer_free);
   plan->peers = g_ptr_array_new ();
+  plan->urgent = g_ptr_array_new ();
   plan->fetches = g_ptr_array_new_with_free_func (g_free);
   plan->cancels = g_queue_new ();
   plan->idle = g_ptr_array_new ();
@@ -66,6 +67,7 @@ exo_plan_free (ExoPlan *plan)
   g_hash_table_unref (plan->blobs);
   g_hash_table_unref (plan->peers_by_handle);
   g_ptr_array_unref (plan->peers);
+  g_ptr_array_unref (plan->urgent);
   g_ptr_array_unref (plan->fetches);
   g_queue_free (plan->cancels);
   g_ptr_array_unref (plan->idle);
@@ -126,6 +128,7 @@ exo_plan_add_blob (ExoPlan *plan,
   blob->unit_pieces = unit_pieces_for (plan, size, blob->piece_size);
   blob->use_hub = use_hub;
   blob->use_peers = use_peers;
+  blob->urgent = EXO_PLAN_NOBODY_WAITS;
   blob->have = have != NULL ? exo_piece_map_copy (have) : exo_piece_map_new (size);
   blob->holders = g_new0 (guint16, blob->n_pieces);
   blob->fetchers = g_new0 (guint16, blob->n_pieces);
@@ -178,6 +181,7 @@ exo_plan_remove_blob (ExoPlan *plan, ExoPlanBlob handle)
     plan->front = blob->next;
   if (plan->hub_front == blob)
     plan->hub_front = blob->next;
+  g_ptr_array_remove (plan->urgent, blob);
   *(blob->prev != NULL ? &blob->prev->next : &plan->first) = blob->next;
   *(blob->next != NULL ? &blob->next->prev : &plan->last) = blob->prev;
   g_hash_table_remove (plan->blobs, GUINT_TO_POINTER (handle));
@@ -207,6 +211,24 @@ exo_plan_set_use_hub (ExoPlan *plan, ExoPlanBlob handle, gboolean use_hub)
       if (fetch->blob == blob && fetch->peer_handle == 0)
         exo_plan_cancel (plan, fetch);
     }
+}
+
+void
+exo_plan_set_urgent (ExoPlan *plan, ExoPlanBlob handle, guint32 piece)
+{
+  Blob *blob = find_blob (plan, handle);
+
+  g_return_if_fail (blob != NULL);
+  g_return_if_fail (piece < blob->n_pieces || piece == EXO_PLAN_NOBODY_WAITS);
+
+  if (piece == EXO_PLAN_NOBODY_WAITS)
+    g_ptr_array_remove (plan->urgent, blob);
+  else if (blob->urgent == EXO_PLAN_NOBODY_WAITS)
+    g_ptr_array_add (plan->urgent, blob);
+  if (blob->urgent != piece)
+    blob->urgent_since_us = plan->now_us;
+  blob->urgent = piece;
+  plan->offer_epoch++;
 }
 
 /* From @peer's counters; what it says of the piece later is news again unless avoided. */

@@ -84,6 +84,10 @@ ExoPlanBlob exo_plan_add_blob (ExoPlan *plan,
 /* Its fetches in flight are cancelled: CANCEL actions follow from exo_plan_next(). */
 void exo_plan_remove_blob (ExoPlan *plan, ExoPlanBlob blob);
 void exo_plan_set_use_hub (ExoPlan *plan, ExoPlanBlob blob, gboolean use_hub);
+/* Somebody reads the blob while it comes and waits for @piece: from there on it goes first, the next few runs from the
+ * Hub by position, and @piece itself from whoever holds it. EXO_PLAN_NOBODY_WAITS: no more. */
+#define EXO_PLAN_NOBODY_WAITS G_MAXUINT32
+void exo_plan_set_urgent (ExoPlan *plan, ExoPlanBlob blob, guint32 piece);
 /* A piece that turned out wrong: it is wanted again, not from @avoid (0: from anyone). */
 void exo_plan_piece_lost (ExoPlan *plan, ExoPlanBlob blob, guint32 piece, ExoPlanPeer avoid);
 
