@@ -99,14 +99,20 @@ wait_for (Lab *lab)
 }
 
 static ExoPartial *
-open_partial (Lab *lab, GError **error)
+open_partial_for (Lab *lab, gboolean client, GError **error)
 {
   g_autoptr (GAsyncResult) result = NULL;
 
-  exo_store_open_partial_async (lab->store, EXO_REPO_MODEL, ID, lab->oid, SIZE, NULL, on_result,
-                                lab);
+  exo_store_open_partial_async (lab->store, EXO_REPO_MODEL, ID, lab->oid, SIZE, client, NULL,
+                                on_result, lab);
   result = wait_for (lab);
   return exo_store_open_partial_finish (lab->store, result, error);
+}
+
+static ExoPartial *
+open_partial (Lab *lab, GError **error)
+{
+  return open_partial_for (lab, FALSE, error);
 }
 
 static void
@@ -434,6 +440,40 @@ two_processes_never_fetch_the_same_blob (void)
   lab_close (&lab);
 }
 
+/* The client that holds the lock waits for what we fetch. But another agent that feeds it, too, must keep out. */
+static void
+a_client_that_is_fed_may_keep_its_lock (void)
+{
+  Lab lab, other;
+  ExoPartial *partial;
+  g_autofree char *folder = NULL, *path = NULL;
+  g_autoptr (GError) error = NULL;
+  pid_t child;
+  int fd;
+
+  lab_open (&lab);
+  folder = g_build_filename (lab.hub, ".locks", "models--org--name", NULL);
+  path = g_strdup_printf ("%s/%s.lock", folder, lab.oid);
+  CU_ASSERT_EQUAL (g_mkdir_with_parents (folder, 0755), 0);
+  child = lock_elsewhere (path, &fd);
+  partial = open_partial_for (&lab, TRUE, NULL);
+  CU_ASSERT_PTR_NOT_NULL_FATAL (partial);
+  other = lab;
+  other.state = g_strconcat (lab.state, "-other", NULL);
+  open_store (&other);
+  CU_ASSERT_PTR_NULL (open_partial_for (&other, TRUE, &error));
+  CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY));
+  exo_store_free (other.store);
+  g_free (other.state);
+  for (guint32 i = 0; i < exo_pieces_in (SIZE); i++)
+    add_piece (&lab, partial, i, "hub");
+  CU_ASSERT_TRUE (finish (&lab, partial, NULL));
+  exo_partial_close (partial);
+  close (fd);
+  CU_ASSERT_EQUAL (waitpid (child, NULL, 0), child);
+  lab_close (&lab);
+}
+
 static void
 more_than_fits_is_refused (void)
 {
@@ -442,15 +482,15 @@ more_than_fits_is_refused (void)
   g_autoptr (GError) error = NULL;
 
   lab_open (&lab);
-  exo_store_open_partial_async (lab.store, EXO_REPO_MODEL, ID, lab.oid, EXO_BLOB_SIZE_MAX, NULL,
-                                on_result, &lab);
+  exo_store_open_partial_async (lab.store, EXO_REPO_MODEL, ID, lab.oid, EXO_BLOB_SIZE_MAX, FALSE,
+                                NULL, on_result, &lab);
   result = wait_for (&lab);
   CU_ASSERT_PTR_NULL (exo_store_open_partial_finish (lab.store, result, &error));
   CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE));
   g_clear_object (&result);
   g_clear_error (&error);
-  exo_store_open_partial_async (lab.store, EXO_REPO_MODEL, ID, lab.oid, EXO_BLOB_SIZE_MAX + 1, NULL,
-                                on_result, &lab);
+  exo_store_open_partial_async (lab.store, EXO_REPO_MODEL, ID, lab.oid, EXO_BLOB_SIZE_MAX + 1,
+                                FALSE, NULL, on_result, &lab);
   result = wait_for (&lab);
   CU_ASSERT_PTR_NULL (exo_store_open_partial_finish (lab.store, result, &error));
   CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID));
@@ -944,6 +984,7 @@ EXO_SUITE ("store",
            TEST (a_mismatch_keeps_everything_and_heals),
            TEST (a_drop_behind_the_front_starts_it_again),
            TEST (two_processes_never_fetch_the_same_blob),
+           TEST (a_client_that_is_fed_may_keep_its_lock),
            TEST (more_than_fits_is_refused),
            TEST (a_published_tree_is_that_of_the_python_client),
            TEST (a_listing_says_how_git_names_each_file),

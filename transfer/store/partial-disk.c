@@ -173,13 +173,33 @@ begin_session (ExoPartial *partial, GError **error)
   return TRUE;
 }
 
+/* Through a description of its own: duplicates of partial->fd live on in shares after the partial is closed. */
+static int
+take_guard (const char *path, const char *oid, GError **error)
+{
+  int fd;
+
+  if (!exo_store_make_parents (path, error))
+    return -1;
+  fd = open (path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0)
+    {
+      exo_store_errno (error, errno, "open", path);
+      return -1;
+    }
+  if (flock (fd, LOCK_EX | LOCK_NB) == 0 && is_same_file (fd, path))
+    return fd;
+  close (fd);
+  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
+               "another agent is downloading %s", oid);
+  return -1;
+}
+
 static gboolean
 open_files (ExoPartial *partial, GError **error)
 {
   struct stat st;
 
-  if (!exo_store_make_parents (partial->part_path, error))
-    return FALSE;
   partial->fd = open (partial->part_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (partial->fd < 0 || fstat (partial->fd, &st) != 0)
     return exo_store_errno (error, errno, "open", partial->part_path);
@@ -208,6 +228,22 @@ open_files (ExoPartial *partial, GError **error)
 
 /* Opening ------------------------------------------------------------------------------------- */
 
+static gboolean
+take_locks (ExoPartial *partial, const char *lock_path, GError **error)
+{
+  g_autoptr (GError) busy = NULL;
+
+  partial->lock_fd = take_lock (lock_path, partial->oid, &busy);
+  if (partial->lock_fd < 0 &&
+      !(partial->for_client && g_error_matches (busy, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY)))
+    {
+      g_propagate_error (error, g_steal_pointer (&busy));
+      return FALSE;
+    }
+  partial->guard_fd = take_guard (partial->part_path, partial->oid, error);
+  return partial->guard_fd >= 0;
+}
+
 static void
 open_work (ExoStore *store, GTask *task, gpointer task_data)
 {
@@ -216,13 +252,10 @@ open_work (ExoStore *store, GTask *task, gpointer task_data)
   g_autofree char *lock_path = exo_store_path (store, lock);
   GError *error = NULL;
 
-  partial->lock_fd = take_lock (lock_path, partial->oid, &error);
-  if (partial->lock_fd < 0 || !open_files (partial, &error))
+  if (!take_locks (partial, lock_path, &error) || !open_files (partial, &error))
     {
-      /* At once, not when the task goes: the next to ask must get it */
-      if (partial->lock_fd >= 0)
-        close (partial->lock_fd);
-      partial->lock_fd = -1;
+      /* At once, not when the task goes: the next to ask must get them */
+      exo_partial_unlock (partial);
       g_task_return_error (task, error);
       return;
     }
@@ -251,6 +284,7 @@ exo_store_open_partial_async (ExoStore *store,
                               const char *id,
                               const char *oid,
                               guint64 size,
+                              gboolean for_client,
                               GCancellable *cancellable,
                               GAsyncReadyCallback callback,
                               gpointer user_data)
@@ -268,7 +302,10 @@ exo_store_open_partial_async (ExoStore *store,
       return;
     }
   partial = g_new0 (ExoPartial, 1);
-  *partial = (ExoPartial){ .refs = 1, .fd = -1, .journal_fd = -1, .lock_fd = -1, .size = size };
+  *partial = (ExoPartial){
+    .refs = 1, .fd = -1, .journal_fd = -1, .lock_fd = -1, .guard_fd = -1, .size = size
+  };
+  partial->for_client = for_client;
   partial->store = exo_store_ref (store);
   partial->type = type;
   partial->id = g_strdup (id);

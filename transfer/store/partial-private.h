@@ -22,8 +22,10 @@ struct ExoPartial
   char *part_path, *journal_path, *blob_path;
   int fd;
   int journal_fd;
-  int lock_fd; /* syncer; -1 once given up */
-  gint stop;   /* atomic: hashing ends early */
+  int lock_fd;  /* syncer; -1 once given up, or if a client has it that we feed */
+  int guard_fd; /* syncer: the partial file, locked against other agents; likewise */
+  gboolean for_client;
+  gint stop; /* atomic: hashing ends early */
 
   /* main */
   ExoJournalState state; /* what is on disk, and from whom */
@@ -56,6 +58,7 @@ void exo_partial_unref (ExoPartial *partial);
 
 /* On the syncer: data synced, then a checkpoint, if there is anything new. */
 void exo_partial_checkpoint (ExoPartial *partial);
+void exo_partial_unlock (ExoPartial *partial);
 /* On the syncer: synced, renamed to blobs/<oid>, into the index. */
 gboolean exo_partial_commit (ExoPartial *partial, GError **error);
 

@@ -35,6 +35,14 @@ close_fd (int *fd)
   *fd = -1;
 }
 
+/* The lock file stays: a client with an older filelock may be waiting on its inode (3.5) */
+void
+exo_partial_unlock (ExoPartial *partial)
+{
+  close_fd (&partial->lock_fd);
+  close_fd (&partial->guard_fd);
+}
+
 void
 exo_partial_unref (ExoPartial *partial)
 {
@@ -42,7 +50,7 @@ exo_partial_unref (ExoPartial *partial)
     return;
   close_fd (&partial->fd);
   close_fd (&partial->journal_fd);
-  close_fd (&partial->lock_fd);
+  exo_partial_unlock (partial);
   exo_hash_free (partial->hash);
   exo_journal_state_clear (&partial->state);
   g_clear_error (&partial->hash_error);
@@ -387,8 +395,7 @@ close_step (ExoPartial *partial)
 {
   if (!partial->done)
     exo_partial_checkpoint (partial);
-  /* The lock file stays: a client with an older filelock may be waiting on its inode (3.5) */
-  close_fd (&partial->lock_fd);
+  exo_partial_unlock (partial);
 }
 
 void

@@ -158,12 +158,15 @@ void exo_store_set_repo_open (ExoStore *store, ExoRepoType type, const char *id,
 /* Partial blobs ------------------------------------------------------------------------------- */
 
 /* Takes the Python client's lock, opens or makes the partial file and its journal. @size is not 0.
+ * @for_client: a program reads the blob through this agent while it comes. If it writes to the same cache it holds the lock
+ * itself and waits for our bytes: then the agent goes on without it. Two agents never write one partial file in any case.
  * @error: BUSY (another process is downloading it: ask again in a second), NO_SPACE, DISK */
 void exo_store_open_partial_async (ExoStore *store,
                                    ExoRepoType type,
                                    const char *id,
                                    const char *oid,
                                    guint64 size,
+                                   gboolean for_client,
                                    GCancellable *cancellable,
                                    GAsyncReadyCallback callback,
                                    gpointer user_data);

@@ -47,6 +47,7 @@ exo_job_enter_plan (ExoJob *job, gboolean use_peers)
   g_hash_table_insert (swarm->by_blob, GUINT_TO_POINTER (job->blob), job);
   if (use_peers)
     exo_swarm_subscribe_soon (swarm);
+  exo_job_update_urgent (job);
   exo_swarm_pump_soon (swarm);
 }
 
@@ -222,6 +223,7 @@ exo_job_piece_accepted (ExoJob *job, guint32 piece, const char *source_id)
       exo_lan_server_share_add (swarm->server, job->oid, piece);
       exo_announcer_event (swarm->announcer, job->oid, EXO_WIRE_HAVE, piece, 1);
     }
+  exo_job_tell_readers (job);
 }
 
 void
@@ -340,7 +342,14 @@ open_partial (ExoJob *job)
   job->n_flights++;
   exo_job_set_state (job, EXO_WANT_OPENING);
   exo_store_open_partial_async (job->swarm->store, job->type, job->id, job->oid, job->size,
-                                job->cancellable, on_opened, job);
+                                job->for_client, job->cancellable, on_opened, job);
+}
+
+static void
+retry_now (ExoJob *job)
+{
+  g_clear_handle_id (&job->retry_source, g_source_remove);
+  job->retry_source = g_idle_add (on_locked_retry, job);
 }
 
 static ExoJob *
@@ -377,14 +386,19 @@ exo_swarm_want (ExoSwarm *swarm,
 
   if (is_new)
     job = job_new (swarm, spec);
+  job->for_client = job->for_client || spec->reads;
   want->job = job;
   want->changed = changed;
   want->user_data = user_data;
+  want->reads = spec->reads;
+  want->waits_at = G_MAXUINT64;
   want->base_from_hub = job->from_hub;
   want->base_from_lan = job->from_lan;
   g_ptr_array_add (job->wants, want);
   if (is_new)
     open_partial (job);
+  else if (spec->reads && job->state == EXO_WANT_LOCKED)
+    retry_now (job); /* who holds the lock may be this reader */
   return want;
 }
 
@@ -395,6 +409,7 @@ exo_want_release (ExoWant *want, gboolean park)
 
   g_ptr_array_remove_fast (job->wants, want);
   g_free (want);
+  exo_job_update_urgent (job);
   if (job->wants->len > 0)
     return;
   job->closing = TRUE;
@@ -407,42 +422,4 @@ exo_want_release (ExoWant *want, gboolean park)
   exo_job_leave_plan (job);
   if (job->n_flights == 0)
     end (job);
-}
-
-ExoWantState
-exo_want_state (ExoWant *want)
-{
-  return want->job->state;
-}
-
-const GError *
-exo_want_error (ExoWant *want)
-{
-  return want->job->error;
-}
-
-const char *
-exo_want_oid (ExoWant *want)
-{
-  return want->job->oid;
-}
-
-guint64
-exo_want_bytes_done (ExoWant *want)
-{
-  return want->job->partial != NULL
-             ? exo_piece_map_bytes_held (exo_partial_map (want->job->partial))
-             : 0;
-}
-
-guint64
-exo_want_bytes_from_hub (ExoWant *want)
-{
-  return want->job->from_hub - want->base_from_hub;
-}
-
-guint64
-exo_want_bytes_from_lan (ExoWant *want)
-{
-  return want->job->from_lan - want->base_from_lan;
 }

@@ -7,6 +7,7 @@
  *   answer.c  what neighbours are told when they ask
  *   flight.c  one fetch under way, from the Hub or from a neighbour
  *   job.c     one blob, from the first lock to the verified file
+ *   want.c    what can be asked of a want; readers of blobs that are still coming
  *   mend.c    a blob whose hash does not match: who was wrong, what to fetch again
  */
 
@@ -84,8 +85,9 @@ struct ExoJob
   GError *error;
   GPtrArray *wants; /* ExoWant, owned by their transfers */
   guint n_flights;
-  gboolean closing; /* the last want went; ends when the last flight has */
-  gboolean parking; /* closing, and its pieces stay shared */
+  gboolean closing;    /* the last want went; ends when the last flight has */
+  gboolean parking;    /* closing, and its pieces stay shared */
+  gboolean for_client; /* some program reads it: see exo_store_open_partial_async() */
   guint64 from_hub, from_lan;
   GCancellable *cancellable;
   guint retry_source; /* another program holds the lock */
@@ -103,6 +105,8 @@ struct ExoWant
   ExoWantChanged changed;
   gpointer user_data;
   guint64 base_from_hub, base_from_lan; /* of the job, before this want joined it */
+  gboolean reads;
+  guint64 waits_at; /* G_MAXUINT64: for nothing */
 };
 
 /* swarm.c */
@@ -154,6 +158,10 @@ void exo_job_enter_plan (ExoJob *job, gboolean use_peers);
 void exo_job_leave_plan (ExoJob *job);
 void exo_job_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder);
 void exo_job_free (ExoJob *job);
+
+/* want.c */
+void exo_job_update_urgent (ExoJob *job); /* what its readers wait for, told to the plan */
+void exo_job_tell_readers (ExoJob *job);  /* pieces came or went */
 
 /* mend.c */
 void exo_mend_start (ExoJob *job);

@@ -72,8 +72,9 @@ typedef struct
   ExoRepoType type;
   const char *id, *commit, *path; /* where the Hub has it */
   const char *oid;
-  guint64 size;  /* not 0 */
-  gboolean open; /* may be shared on the LAN */
+  guint64 size;   /* not 0 */
+  gboolean open;  /* may be shared on the LAN */
+  gboolean reads; /* a program of this machine reads it while it comes: see below */
 } ExoWantSpec;
 
 typedef enum
@@ -103,6 +104,15 @@ const char *exo_want_oid (ExoWant *want);
 guint64 exo_want_bytes_done (ExoWant *want); /* on disk */
 guint64 exo_want_bytes_from_hub (ExoWant *want);
 guint64 exo_want_bytes_from_lan (ExoWant *want);
+
+/* For a want that reads: @changed is also called when bytes came or went. */
+/* The end of what is on disk from @offset on without a gap, at least @offset. The last piece counts only when the whole
+ * is verified, so that no reader ever has all of a file that turns out to be wrong. */
+guint64 exo_want_readable (ExoWant *want, guint64 offset);
+/* Of the growing or complete file, borrowed; -1 while it is being opened. */
+int exo_want_fd (ExoWant *want);
+/* A reader waits for the byte at @offset: what is there comes first. Until it comes, or the want is released. */
+void exo_want_wait_at (ExoWant *want, guint64 offset);
 
 /* Sum over all jobs since the start; file bytes that reached the disk. */
 guint64 exo_swarm_bytes_from_hub (ExoSwarm *swarm);
