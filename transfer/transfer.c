@@ -413,7 +413,8 @@ adopt (ExoTransferFile *file, ExoFileState state)
   adoption->index = (guint) (file - exo_transfer_file (transfer, 0));
   adoption->was_fetched = state == EXO_FILE_ADOPTING;
   exo_store_adopt_async (transfer->engine->store, transfer->type, transfer->model, file->entry->oid,
-                         file->entry->size, transfer->cancellable, on_adopted, adoption);
+                         file->entry->size, file->entry->path, transfer->cancellable, on_adopted,
+                         adoption);
 }
 
 /* Empty files are made when the snapshot is published; a twin follows its elder. */

@@ -611,7 +611,8 @@ adopt (Lab *lab, const char *id, GError **error)
 {
   g_autoptr (GAsyncResult) result = NULL;
 
-  exo_store_adopt_async (lab->store, EXO_REPO_MODEL, id, lab->oid, SIZE, NULL, on_result, lab);
+  exo_store_adopt_async (lab->store, EXO_REPO_MODEL, id, lab->oid, SIZE, NULL, NULL, on_result,
+                         lab);
   result = wait_for (lab);
   return exo_store_adopt_finish (lab->store, result, error);
 }

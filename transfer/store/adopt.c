@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "transfer/store/hash.h"
@@ -20,6 +22,7 @@ typedef struct
   char *id;
   char *oid;
   guint64 size;
+  char *name; /* (nullable): in the repo */
   char *path; /* absolute, of the blob wanted */
 } Adopt;
 
@@ -28,6 +31,7 @@ adopt_free (Adopt *adopt)
 {
   g_free (adopt->id);
   g_free (adopt->oid);
+  g_free (adopt->name);
   g_free (adopt->path);
   g_free (adopt);
 }
@@ -73,6 +77,9 @@ copy_and_hash (ExoStore *store,
   guint64 done = 0;
   gssize n;
 
+  /* Said before the disk is full rather than when it is */
+  if (exo_store_free_bytes (store) < adopt->size)
+    return exo_store_errno (error, ENOSPC, "copy", adopt->oid);
   while ((n = pread (from, block, COPY_BLOCK, (off_t) done)) > 0)
     {
       exo_hash_update (hash, block, (gsize) n);
@@ -81,38 +88,56 @@ copy_and_hash (ExoStore *store,
         return FALSE;
       done += (guint64) n;
     }
-  if (n < 0 || fsync (to) != 0)
-    return exo_store_errno (error, errno, "copy", adopt->oid);
   found = exo_hash_finish (hash);
-  *out_good = done == adopt->size && strcmp (found, adopt->oid) == 0;
+  /* What cannot be read to its end is no source, but somebody else may have it */
+  *out_good = n == 0 && done == adopt->size && strcmp (found, adopt->oid) == 0;
   return TRUE;
 }
 
-/* For another file system. The hash is taken on the way: what was true last week may not be now. */
+/* The clone is hashed, not what it was made of: that may change at any time. */
+static gboolean
+hash_clone (ExoStore *store,
+            int to,
+            Adopt *adopt,
+            GCancellable *cancellable,
+            gboolean *out_good,
+            GError **error)
+{
+  g_autofree char *found = NULL;
+  struct stat st;
+
+  *out_good = FALSE;
+  if (fstat (to, &st) != 0 || (guint64) st.st_size != adopt->size)
+    return TRUE;
+  found = exo_hash_fd (exo_oid_kind (adopt->oid), to, adopt->size, &store->stopping, cancellable,
+                       error);
+  *out_good = g_strcmp0 (found, adopt->oid) == 0;
+  return found != NULL;
+}
+
+/* The hash is taken again: what was true last week may not be now. @out_done: FALSE: it was not */
 static gboolean
 copy_blob (ExoStore *store,
            Adopt *adopt,
-           const char *source,
+           int from,
            GCancellable *cancellable,
            gboolean *out_done,
            GError **error)
 {
   g_autofree char *temp = g_strconcat (adopt->path, EXO_LAYOUT_TEMP, NULL);
-  int from = open (source, O_RDONLY | O_CLOEXEC), to;
   gboolean good = FALSE, fine;
+  int to;
 
-  if (from < 0)
-    return TRUE;
   unlink (temp);
-  to = open (temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, store->file_mode);
+  to = open (temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, store->file_mode);
   if (to < 0)
-    {
-      fine = exo_store_errno (error, errno, "make", temp);
-      close (from);
-      return fine;
-    }
-  fine = copy_and_hash (store, from, to, adopt, cancellable, &good, error);
-  close (from);
+    return exo_store_errno (error, errno, "make", temp);
+  /* Where the file system can share blocks, a model is there twice and costs its room once */
+  fine = ioctl (to, FICLONE, from) == 0
+             ? hash_clone (store, to, adopt, cancellable, &good, error)
+             : copy_and_hash (store, from, to, adopt, cancellable, &good, error);
+  if (fine && good && fsync (to) != 0)
+    fine = exo_store_errno (error, errno, "sync", temp);
   close (to);
   if (fine && good && rename (temp, adopt->path) != 0)
     fine = exo_store_errno (error, errno, "make", adopt->path);
@@ -122,9 +147,19 @@ copy_blob (ExoStore *store,
   return fine;
 }
 
+static gboolean
+remember_copy (ExoStore *store, Adopt *adopt, GError **error)
+{
+  struct stat st;
+
+  if (stat (adopt->path, &st) == 0)
+    exo_store_remember (store, adopt->type, adopt->id, adopt->oid, adopt->path, &st);
+  return exo_store_sync_parent (adopt->path, error);
+}
+
 /* A hard link costs nothing; a copy if that cannot be. @out_done: FALSE: this source was no good */
 static gboolean
-take_from (ExoStore *store,
+take_blob (ExoStore *store,
            Adopt *adopt,
            const char *source,
            GCancellable *cancellable,
@@ -132,7 +167,8 @@ take_from (ExoStore *store,
            GError **error)
 {
   struct stat st;
-  gboolean good = FALSE;
+  gboolean good = FALSE, fine;
+  int from;
 
   *out_done = FALSE;
   if (stat (source, &st) != 0 || (guint64) st.st_size != adopt->size ||
@@ -142,13 +178,102 @@ take_from (ExoStore *store,
     return FALSE;
   if (linkat (AT_FDCWD, source, AT_FDCWD, adopt->path, AT_SYMLINK_FOLLOW) == 0)
     *out_done = TRUE;
-  else if (!copy_blob (store, adopt, source, cancellable, out_done, error))
-    return FALSE;
-  if (!*out_done)
+  else
+    {
+      from = open (source, O_RDONLY | O_CLOEXEC);
+      if (from < 0)
+        return TRUE;
+      fine = copy_blob (store, adopt, from, cancellable, out_done, error);
+      close (from);
+      if (!fine)
+        return FALSE;
+    }
+  return *out_done ? remember_copy (store, adopt, error) : TRUE;
+}
+
+/* Never a hard link: it would be one file under two tools. Who then writes to the one in place, as
+ * rsync --inplace or an editor does, breaks the other, which we would go on calling verified; and a
+ * mode or owner set there is set here. Room is cheaper than that, and a clone costs none. */
+static gboolean
+copy_root_file (ExoStore *store,
+                Adopt *adopt,
+                const char *source,
+                GCancellable *cancellable,
+                gboolean *out_done,
+                GError **error)
+{
+  struct stat st;
+  gboolean fine;
+  int from = open (source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+  *out_done = FALSE;
+  if (from < 0)
     return TRUE;
-  if (stat (adopt->path, &st) == 0)
-    exo_store_remember (store, adopt->type, adopt->id, adopt->oid, adopt->path, &st);
-  return exo_store_sync_parent (adopt->path, error);
+  if (fstat (from, &st) != 0 || !S_ISREG (st.st_mode) || (guint64) st.st_size != adopt->size ||
+      !exo_index_root_knows (store->index, adopt->oid, &st))
+    {
+      close (from);
+      return TRUE;
+    }
+  fine = exo_store_make_parents (adopt->path, error) &&
+         copy_blob (store, adopt, from, cancellable, out_done, error);
+  close (from);
+  if (!fine)
+    return FALSE;
+  if (*out_done)
+    return remember_copy (store, adopt, error);
+  exo_index_forget_root_path (store->index, source);
+  g_warning ("%s has other bytes than when it was hashed; it is not used", source);
+  return TRUE;
+}
+
+typedef gboolean (*TakeFrom) (ExoStore *store,
+                              Adopt *adopt,
+                              const char *source,
+                              GCancellable *cancellable,
+                              gboolean *out_done,
+                              GError **error);
+
+static gboolean
+take_from_any (ExoStore *store,
+               Adopt *adopt,
+               GPtrArray *sources,
+               TakeFrom take_from,
+               GCancellable *cancellable,
+               gboolean *out_done,
+               GError **error)
+{
+  for (guint i = 0; !*out_done && i < sources->len; i++)
+    if (!take_from (store, adopt, sources->pdata[i], cancellable, out_done, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+take_from_cache (ExoStore *store,
+                 Adopt *adopt,
+                 GCancellable *cancellable,
+                 gboolean *out_done,
+                 GError **error)
+{
+  g_autoptr (GPtrArray) sources = exo_index_paths (store->index, adopt->oid);
+
+  return take_from_any (store, adopt, sources, take_blob, cancellable, out_done, error);
+}
+
+static gboolean
+take_from_roots (ExoStore *store,
+                 Adopt *adopt,
+                 GCancellable *cancellable,
+                 gboolean *out_done,
+                 GError **error)
+{
+  g_autoptr (GPtrArray) sources = NULL;
+
+  if (adopt->type == EXO_REPO_MODEL && adopt->name != NULL)
+    exo_store_hash_in_roots (store, adopt->id, adopt->name, adopt->size, cancellable);
+  sources = exo_index_root_paths (store->index, adopt->oid);
+  return take_from_any (store, adopt, sources, copy_root_file, cancellable, out_done, error);
 }
 
 static void
@@ -156,23 +281,15 @@ adopt_work (ExoStore *store, GTask *task, gpointer task_data)
 {
   Adopt *adopt = task_data;
   GCancellable *cancellable = g_task_get_cancellable (task);
-  g_autoptr (GPtrArray) sources = NULL;
   GError *error = NULL;
   gboolean done = FALSE;
 
-  if (!look_in_place (store, adopt, cancellable, &done, &error))
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  sources = exo_index_paths (store->index, adopt->oid);
-  for (guint i = 0; !done && i < sources->len; i++)
-    if (!take_from (store, adopt, sources->pdata[i], cancellable, &done, &error))
-      {
-        g_task_return_error (task, error);
-        return;
-      }
-  g_task_return_boolean (task, done);
+  if (!look_in_place (store, adopt, cancellable, &done, &error) ||
+      (!done && !take_from_cache (store, adopt, cancellable, &done, &error)) ||
+      (!done && !take_from_roots (store, adopt, cancellable, &done, &error)))
+    g_task_return_error (task, error);
+  else
+    g_task_return_boolean (task, done);
 }
 
 void
@@ -181,6 +298,7 @@ exo_store_adopt_async (ExoStore *store,
                        const char *id,
                        const char *oid,
                        guint64 size,
+                       const char *path,
                        GCancellable *cancellable,
                        GAsyncReadyCallback callback,
                        gpointer user_data)
@@ -197,9 +315,10 @@ exo_store_adopt_async (ExoStore *store,
       return;
     }
   adopt = g_new0 (Adopt, 1);
-  *adopt = (Adopt){ type, g_strdup (id), g_strdup (oid), size, exo_store_path (store, relative) };
+  *adopt = (Adopt){ type, g_strdup (id),   g_strdup (oid),
+                    size, g_strdup (path), exo_store_path (store, relative) };
   g_task_set_task_data (task, adopt, (GDestroyNotify) adopt_free);
-  exo_store_start (store, store->jobs, g_steal_pointer (&task), adopt_work);
+  exo_store_start (store, store->copiers, g_steal_pointer (&task), adopt_work);
 }
 
 gboolean

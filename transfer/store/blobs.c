@@ -240,6 +240,14 @@ on_found (gpointer data)
 }
 
 static void
+tell_found (const char *oid, gpointer user_data)
+{
+  Scan *scan = user_data;
+
+  exo_store_tell (scan->store, on_found, scan_new (scan->store, scan->found, scan->user_data, oid));
+}
+
+static void
 scan_repo (Scan *scan, const ExoRepoFolder *folder)
 {
   ExoStore *store = scan->store;
@@ -258,7 +266,7 @@ scan_repo (Scan *scan, const ExoRepoFolder *folder)
         continue;
       if (exo_store_check_file (store, folder->type, folder->id, oid, path, FALSE, NULL, NULL) ==
           EXO_BLOB_GOOD)
-        exo_store_tell (store, on_found, scan_new (store, scan->found, scan->user_data, oid));
+        tell_found (oid, scan);
     }
 }
 
@@ -272,7 +280,9 @@ run_scan (gpointer data)
   syscall (SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
   for (guint i = 0; i < folders->len; i++)
     scan_repo (scan, folders->pdata[i]);
+  exo_store_scan_roots (scan->store, tell_found, scan);
   syscall (SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_NONE);
+  g_atomic_int_set (&scan->store->scanning, 0);
   scan_free (scan);
 }
 
@@ -281,5 +291,6 @@ exo_store_scan (ExoStore *store,
                 void (*found) (ExoStore *store, const char *oid, gpointer user_data),
                 gpointer user_data)
 {
-  exo_store_run (store->scanner, run_scan, scan_new (store, found, user_data, NULL));
+  if (g_atomic_int_compare_and_exchange (&store->scanning, 0, 1))
+    exo_store_run (store->scanner, run_scan, scan_new (store, found, user_data, NULL));
 }

@@ -28,6 +28,11 @@ static const char schema[] =
     "  json TEXT NOT NULL, PRIMARY KEY (repo, hash));"
     "CREATE TABLE IF NOT EXISTS transfers (id INTEGER PRIMARY KEY, json TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS root_files (dev INTEGER, ino INTEGER, size INTEGER NOT NULL,"
+    "  mtime_ns INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, sha1 TEXT,"
+    "  PRIMARY KEY (dev, ino)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS root_sha256 ON root_files (sha256);"
+    "CREATE INDEX IF NOT EXISTS root_sha1 ON root_files (sha1);"
     "PRAGMA user_version = 1;";
 
 typedef enum
@@ -45,6 +50,14 @@ typedef enum
   Q_MANIFEST_ADD,
   Q_MANIFEST_GET,
   Q_MANIFEST_FORGET,
+  Q_MANIFEST_ANY,
+  Q_ROOT_ADD,
+  Q_ROOT_GET,
+  Q_ROOT_KNOWS,
+  Q_ROOT_MOVE,
+  Q_ROOT_PATHS,
+  Q_ROOT_FORGET,
+  Q_ROOT_ALL,
   Q_TRANSFER_SAVE,
   Q_TRANSFER_FORGET,
   Q_TRANSFERS,
@@ -75,6 +88,18 @@ static const char *const queries[N_QUERIES] = {
                      " WHERE type = ?1 AND id = ?2 AND hash = ?3",
   [Q_MANIFEST_FORGET] = "DELETE FROM manifests WHERE hash = ?3 AND repo ="
                         " (SELECT repo FROM repos WHERE type = ?1 AND id = ?2)",
+  [Q_MANIFEST_ANY] = "SELECT 1 FROM manifests JOIN repos USING (repo)"
+                     " WHERE type = ?1 AND id = ?2 LIMIT 1",
+  [Q_ROOT_ADD] = "INSERT OR REPLACE INTO root_files (path, dev, ino, size, mtime_ns, sha256, sha1)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+  [Q_ROOT_GET] = "SELECT path FROM root_files WHERE dev = ?1 AND ino = ?2 AND size = ?3"
+                 " AND mtime_ns = ?4",
+  [Q_ROOT_KNOWS] = "SELECT 1 FROM root_files WHERE dev = ?2 AND ino = ?3 AND size = ?4"
+                   " AND mtime_ns = ?5 AND (sha256 = ?1 OR sha1 = ?1)",
+  [Q_ROOT_MOVE] = "UPDATE root_files SET path = ?1 WHERE dev = ?2 AND ino = ?3",
+  [Q_ROOT_PATHS] = "SELECT path FROM root_files WHERE sha256 = ?1 OR sha1 = ?1",
+  [Q_ROOT_FORGET] = "DELETE FROM root_files WHERE path = ?1",
+  [Q_ROOT_ALL] = "SELECT path FROM root_files",
   [Q_TRANSFER_SAVE] = "INSERT OR REPLACE INTO transfers VALUES (?1, ?2)",
   [Q_TRANSFER_FORGET] = "DELETE FROM transfers WHERE id = ?1",
   [Q_TRANSFERS] = "SELECT json FROM transfers ORDER BY id",
@@ -455,6 +480,84 @@ exo_index_forget_manifest (ExoIndex *index, ExoRepoType type, const char *id, co
   G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
 
   run (index, bind (index, Q_MANIFEST_FORGET, "iss", (gint64) type, id, commit));
+}
+
+gboolean
+exo_index_has_manifest (ExoIndex *index, ExoRepoType type, const char *id)
+{
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+
+  return number (index, bind (index, Q_MANIFEST_ANY, "is", (gint64) type, id), 0) != 0;
+}
+
+/* Files of the roots -------------------------------------------------------------------------- */
+
+void
+exo_index_add_root_file (ExoIndex *index,
+                         const char *path,
+                         const struct stat *st,
+                         const char *sha256,
+                         const char *sha1)
+{
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+
+  run (index, bind (index, Q_ROOT_ADD, "siiiiss", path, (gint64) st->st_dev, (gint64) st->st_ino,
+                    (gint64) st->st_size, mtime_ns (st), sha256, sha1));
+}
+
+char *
+exo_index_root_path (ExoIndex *index, const struct stat *st)
+{
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+  sqlite3_stmt *get = bind (index, Q_ROOT_GET, "iiii", (gint64) st->st_dev, (gint64) st->st_ino,
+                            (gint64) st->st_size, mtime_ns (st));
+  char *path = step (index, get) ? g_strdup ((const char *) sqlite3_column_text (get, 0)) : NULL;
+
+  done (get);
+  return path;
+}
+
+void
+exo_index_move_root_file (ExoIndex *index, const char *path, const struct stat *st)
+{
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+
+  run (index, bind (index, Q_ROOT_MOVE, "sii", path, (gint64) st->st_dev, (gint64) st->st_ino));
+}
+
+gboolean
+exo_index_root_knows (ExoIndex *index, const char *oid, const struct stat *st)
+{
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+
+  return number (index,
+                 bind (index, Q_ROOT_KNOWS, "siiii", oid, (gint64) st->st_dev, (gint64) st->st_ino,
+                       (gint64) st->st_size, mtime_ns (st)),
+                 0) != 0;
+}
+
+GPtrArray *
+exo_index_root_paths (ExoIndex *index, const char *oid)
+{
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+
+  return collect (index, bind (index, Q_ROOT_PATHS, "s", oid));
+}
+
+GPtrArray *
+exo_index_all_root_paths (ExoIndex *index)
+{
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+
+  return collect (index, bind (index, Q_ROOT_ALL, ""));
+}
+
+void
+exo_index_forget_root_path (ExoIndex *index, const char *path)
+{
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&index->mutex);
+
+  run (index, bind (index, Q_ROOT_FORGET, "s", path));
 }
 
 /* Transfers and counters ---------------------------------------------------------------------- */

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Verified blobs by (oid, path) with the file's device, inode, size and time of change; repos and
- * whether they are open; which blobs a repo contains; manifests; transfers; counters.
+ * whether they are open; which blobs a repo contains; manifests; files of the roots; transfers;
+ * counters.
  *
  * Losing it costs hashing, not data, but for the transfers: so it is a write-ahead log that is not
  * synced with each commit (no waiting for the disk on the main thread), exo_index_sync() does that
@@ -59,6 +60,26 @@ void exo_index_note_manifest (ExoIndex *index, ExoManifest *manifest);
 char *exo_index_manifest (ExoIndex *index, ExoRepoType type, const char *id, const char *commit);
 void
 exo_index_forget_manifest (ExoIndex *index, ExoRepoType type, const char *id, const char *commit);
+
+/* Is any commit of the repo noted? */
+gboolean exo_index_has_manifest (ExoIndex *index, ExoRepoType type, const char *id);
+
+/* Files of the roots, by device and inode: a folder that was moved need not be hashed again. Apart
+ * from the blobs, as their names tell nothing, they count for nothing in the size of the cache, and
+ * one file has up to two oids. @sha1: (nullable): too large for git */
+void exo_index_add_root_file (ExoIndex *index,
+                              const char *path,
+                              const struct stat *st,
+                              const char *sha256,
+                              const char *sha1);
+/* Where a file that has not changed since was last seen; NULL: not known. (transfer full) */
+char *exo_index_root_path (ExoIndex *index, const struct stat *st);
+void exo_index_move_root_file (ExoIndex *index, const char *path, const struct stat *st);
+gboolean exo_index_root_knows (ExoIndex *index, const char *oid, const struct stat *st);
+/* Unchecked. (transfer full) (element-type utf8) */
+GPtrArray *exo_index_root_paths (ExoIndex *index, const char *oid);
+GPtrArray *exo_index_all_root_paths (ExoIndex *index);
+void exo_index_forget_root_path (ExoIndex *index, const char *path);
 
 /* Transfers and counters */
 void exo_index_save_transfer (ExoIndex *index, guint id, const char *json);

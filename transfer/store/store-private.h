@@ -7,7 +7,8 @@
  *   syncer   one; opens, syncs, commits and closes partials, in order. What is about a partial gets
  *            there through the writer, so that its appends are done before
  *   hashers  two; the hashing fronts and piece digests, in bites of EXO_STORE_BITE
- *   jobs     two; adopt, publish, list, remove, verify: may take minutes
+ *   jobs     two; publish, list, remove, verify: may take minutes
+ *   copiers  two; adopt, which may copy a model from a root: apart, so that nobody waits for that
  *   scanner  one, at idle I/O priority
  */
 
@@ -25,6 +26,10 @@ G_BEGIN_DECLS
 #define EXO_STORE_MANIFESTS_MAX  32u         /* parsed ones kept for exo_store_peek_manifest() */
 #define EXO_STORE_CHECKPOINT_MS  2000u       /* from a new record to its checkpoint */
 #define EXO_STORE_WALK_DEPTH_MAX 64u         /* folders within folders, when walking the cache */
+#define EXO_STORE_ROOT_DEPTH_MAX 16u         /* the same in a root */
+#define EXO_STORE_ROOT_FILES_MAX 100000u     /* in all roots; no more of them are looked at */
+#define EXO_STORE_ROOT_REPOS_MAX 1000u       /* the Hub is asked about at a time */
+#define EXO_STORE_GIT_BYTES_MAX  (10u << 20) /* past it the Hub keeps no file in git itself */
 
 struct ExoStore
 {
@@ -35,7 +40,10 @@ struct ExoStore
   guint file_mode;       /* 0666 & ~umask */
   ExoIndex *index;
   gint stopping; /* atomic */
-  GThreadPool *writer, *syncer, *hashers, *jobs, *scanner;
+  GThreadPool *writer, *syncer, *hashers, *jobs, *copiers, *scanner;
+  GStrv roots;              /* (nullable); not changed once threads run */
+  GHashTable *roots_said;   /* scanner; (element-type utf8): roots with trouble that was told */
+  gint scanning;            /* atomic: a scan runs, or waits to */
   gint index_sync_queued;   /* atomic */
   GQueue manifests;         /* main; (element-type ExoManifest), latest first */
   gint64 cache_bytes;       /* main; -1: ask the index */
@@ -116,6 +124,20 @@ gboolean exo_store_set_aside (ExoStore *store,
                               const char *oid,
                               const char *path,
                               GError **error);
+
+/* Roots --------------------------------------------------------------------------------------- */
+
+typedef void (*ExoRootsFound) (const char *oid, gpointer user_data);
+
+/* On the scanner: hashes what is new or changed, forgets what is gone. @found: for each new oid, there */
+void exo_store_scan_roots (ExoStore *store, ExoRootsFound found, gpointer user_data);
+/* Not to wait for a scan: hashes <root>/org--name/<path>, where exo has it, if it has that size and is not known. */
+void exo_store_hash_in_roots (ExoStore *store,
+                              const char *id,
+                              const char *path,
+                              guint64 size,
+                              GCancellable *cancellable);
+gboolean exo_store_find_in_roots (ExoStore *store, const char *oid, ExoStoredBlob *out_blob);
 
 /* Listing ------------------------------------------------------------------------------------- */
 

@@ -171,7 +171,9 @@ exo_store_new (const char *hub_cache, const char *state_dir, GError **error)
   store->syncer = pool_new (1);
   store->hashers = pool_new (2);
   store->jobs = pool_new (2);
+  store->copiers = pool_new (2);
   store->scanner = pool_new (1);
+  store->roots_said = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return store;
 }
 
@@ -190,6 +192,8 @@ exo_store_unref (ExoStore *store)
   g_main_context_unref (store->context);
   g_free (store->hub);
   g_free (store->boot_id);
+  g_strfreev (store->roots);
+  g_hash_table_unref (store->roots_said);
   g_free (store);
 }
 
@@ -201,11 +205,13 @@ exo_store_free (ExoStore *store)
   g_atomic_int_set (&store->stopping, 1);
   g_thread_pool_free (store->scanner, FALSE, TRUE);
   g_thread_pool_free (store->jobs, FALSE, TRUE);
+  g_thread_pool_free (store->copiers, FALSE, TRUE);
   g_thread_pool_free (store->hashers, FALSE, TRUE);
   /* The writer hands on to the syncer: in this order */
   g_thread_pool_free (store->writer, FALSE, TRUE);
   g_thread_pool_free (store->syncer, FALSE, TRUE);
-  store->scanner = store->jobs = store->hashers = store->writer = store->syncer = NULL;
+  store->scanner = store->jobs = store->copiers = store->hashers = store->writer = store->syncer =
+      NULL;
   exo_index_sync (store->index);
   g_clear_pointer (&store->index, exo_index_close);
   g_queue_clear_full (&store->manifests, (GDestroyNotify) exo_manifest_unref);
@@ -302,7 +308,7 @@ exo_store_find (ExoStore *store, const char *oid, ExoStoredBlob *out_blob)
         }
       exo_store_forget (store, path);
     }
-  return FALSE;
+  return exo_store_find_in_roots (store, oid, out_blob);
 }
 
 /* Manifests and repos ------------------------------------------------------------------------- */

@@ -12,6 +12,10 @@
  *   <hub>/models--org--name/trees/<commit>.json         the listing, without xet_hash
  *   <state>/index.sqlite                                blobs verified, manifests, transfers
  *
+ * Roots are further folders, of exo or any other tool, which are read and never written. A file in
+ * them is a blob like another once it was hashed; it is open once a noted open manifest lists it,
+ * whatever its name claims: only the Hub says what is public.
+ *
  * Main thread only; nothing here blocks it on bulk I/O: opening, hashing, syncing, journal writing
  * and renaming run on the store's own threads, in order per partial.
  */
@@ -33,6 +37,9 @@ typedef struct ExoPartial ExoPartial;
 ExoStore *exo_store_new (const char *hub_cache, const char *state_dir, GError **error);
 void
 exo_store_free (ExoStore *store); /* waits for what its threads still write; journals are flushed */
+
+/* Absolute paths; a root that is a symlink is followed, symlinks in it are not. Before anything else is asked. */
+void exo_store_set_roots (ExoStore *store, const char *const *roots);
 
 const char *exo_store_hub_cache (ExoStore *store);
 guint64 exo_store_free_bytes (ExoStore *store); /* for this user, on the file system of the cache */
@@ -61,7 +68,9 @@ exo_store_peek_manifest (ExoStore *store, ExoRepoType type, const char *id, cons
 /* The commit a ref file names, NULL if there is none: what an offline client would take. (transfer full) */
 char *exo_store_read_ref (ExoStore *store, ExoRepoType type, const char *id, const char *revision);
 
-/* Makes a held blob appear in @id's blobs/: nothing to do, a hard link, or (other file system) a copy.
+/* Makes a held blob appear in @id's blobs/: nothing to do, a hard link, or (other file system, or a root) a copy,
+ * whose hash is taken on the way.
+ * @path: (nullable): of the file in the repo: the file that a root has there is hashed if it was not yet.
  * A file of that name which is already there but not in the index is hashed; if it is not what its name says it is moved to
  * <oid>.exo-damaged, with a warning. Result FALSE without error: not held anywhere. Runs on a store thread. */
 void exo_store_adopt_async (ExoStore *store,
@@ -69,6 +78,7 @@ void exo_store_adopt_async (ExoStore *store,
                             const char *id,
                             const char *oid,
                             guint64 size,
+                            const char *path,
                             GCancellable *cancellable,
                             GAsyncReadyCallback callback,
                             gpointer user_data);
@@ -146,13 +156,17 @@ GPtrArray *exo_store_verify_finish (ExoStore *store,
                                     guint *out_n_checked,
                                     GError **error);
 
-/* Files in the cache that no tool of ours verified yet, hashed one after the other at idle I/O priority; calls @found for
- * each blob that came into the index. Returns at once; runs once over what is there now. */
+/* Files in the cache and the roots that no tool of ours verified yet, hashed one after the other at idle I/O priority;
+ * calls @found for each blob that came into the index. Returns at once; runs once over what is there now, and costs one
+ * stat() a file where nothing is new. Nothing happens if the scan before has not ended. */
 void exo_store_scan (ExoStore *store,
                      void (*found) (ExoStore *store, const char *oid, gpointer user_data),
                      gpointer user_data);
 /* Repos in the cache of which it is not known whether they are open: "model", "org/name" pairs, (element-type utf8), flat */
 GPtrArray *exo_store_unknown_repos (ExoStore *store);
+/* Models that, by the names of folders ("org--name"), may be in a root, not known to be closed, and without a noted manifest
+ * to tell their files by. "org/name", (element-type utf8) */
+GPtrArray *exo_store_unlisted_repos (ExoStore *store);
 void exo_store_set_repo_open (ExoStore *store, ExoRepoType type, const char *id, gboolean open);
 
 /* Partial blobs ------------------------------------------------------------------------------- */
