@@ -9,6 +9,8 @@
 
 #include "transfer/http/lan-server.h"
 
+#define INTERFACES "/sys/class/net"
+
 gboolean
 exo_lan_address_is_local (GInetAddress *address)
 {
@@ -55,4 +57,39 @@ exo_lan_addresses (void)
     }
   freeifaddrs (all);
   return addresses;
+}
+
+/* Virtual interfaces have a made-up speed (veth: 10 Gbit/s) and no device; where the cable is out, and for Wi-Fi, reading
+ * fails or gives -1. Megabits/s (Documentation/ABI/testing/sysfs-class-net). */
+guint64
+exo_lan_interface_speed (const char *folder, const char *name)
+{
+  g_autofree char *device = g_build_filename (folder, name, "device", NULL);
+  g_autofree char *path = g_build_filename (folder, name, "speed", NULL);
+  g_autofree char *text = NULL;
+  guint64 megabits;
+
+  if (!g_file_test (device, G_FILE_TEST_EXISTS) || !g_file_get_contents (path, &text, NULL, NULL) ||
+      !g_ascii_string_to_unsigned (g_strstrip (text), 10, 1, G_MAXINT32, &megabits, NULL))
+    return 0;
+  return megabits * 1000000 / 8;
+}
+
+guint64
+exo_lan_address_speed (GInetAddress *address)
+{
+  struct ifaddrs *all = NULL;
+  guint64 speed = 0;
+
+  if (getifaddrs (&all) != 0)
+    return 0;
+  for (struct ifaddrs *i = all; i != NULL && speed == 0; i = i->ifa_next)
+    {
+      g_autoptr (GInetAddress) other = i->ifa_addr != NULL ? address_of (i->ifa_addr) : NULL;
+
+      if (other != NULL && g_inet_address_equal (other, address))
+        speed = exo_lan_interface_speed (INTERFACES, i->ifa_name);
+    }
+  freeifaddrs (all);
+  return speed;
 }

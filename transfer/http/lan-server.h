@@ -75,6 +75,10 @@ guint16 exo_lan_server_port (ExoLanServer *server); /* 0 before exo_lan_server_l
 /* The machine's own LAN addresses, now: private (RFC 1918, ULA) and link-local; (element-type GInetAddress), any thread */
 GPtrArray *exo_lan_addresses (void);
 gboolean exo_lan_address_is_local (GInetAddress *address); /* private or link-local; any thread */
+/* Of the network card that has this address, in bytes/s; 0: not known, as for Wi-Fi and all that is no hardware. Any thread */
+guint64 exo_lan_address_speed (GInetAddress *address);
+/* The same of the interface of this name, below a folder like /sys/class/net. */
+guint64 exo_lan_interface_speed (const char *folder, const char *name);
 
 void exo_lan_server_set_card (ExoLanServer *server, GBytes *json); /* GET /v1/node */
 
