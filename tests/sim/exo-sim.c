@@ -18,28 +18,34 @@ static const struct
 {
   const char *name;
   gint nodes, seeders, size_mib, files, stragglers, churn, spread_ms;
-  double wan, max_hub, max_time;
+  double wan, max_hub, max_time, own_line;
+  gboolean blind;
 } table[] = {
-  { "cold W=L/2", 4, 0, 512, 1, 0, 0, 0, 0.5, 1.005, 1.02 },
-  { "cold W=L/2", 8, 0, 512, 1, 0, 0, 0, 0.5, 1.005, 1.02 },
-  { "cold W=L/2", 23, 0, 512, 1, 0, 0, 0, 0.5, 1.005, 1.035 },
-  { "cold W=L", 4, 0, 512, 1, 0, 0, 0, 1, 1.005, 1.05 },
-  { "cold W=L", 8, 0, 512, 1, 0, 0, 0, 1, 1.005, 1.04 },
-  { "cold W=L", 23, 0, 512, 1, 0, 0, 0, 1, 1.005, 1.09 },
-  { "cold W=L/10", 8, 0, 512, 1, 0, 0, 0, 0.1, 1.005, 1.01 },
-  { "seed", 4, 1, 512, 1, 0, 0, 0, 0, 0, 1.04 },
-  { "seed", 8, 1, 512, 1, 0, 0, 0, 0, 0, 1.03 },
-  { "seed", 23, 1, 512, 1, 0, 0, 0, 0, 0, 1.055 },
-  { "spread cold W=L/2", 8, 0, 512, 1, 0, 0, 300, 0.5, 1.005, 1.02 },
-  { "spread cold W=L", 23, 0, 512, 1, 0, 0, 300, 1, 1.005, 1.015 },
-  { "spread seed", 23, 1, 512, 1, 0, 0, 300, 0, 0, 1.015 },
-  { "straggler cold W=L/2", 8, 0, 512, 1, 1, 0, 0, 0.5, 1.005, 1.02 },
-  { "straggler seed", 8, 1, 512, 1, 1, 0, 0, 0, 0, 1.05 },
-  { "churn cold W=L/2", 8, 0, 512, 1, 0, 2, 0, 0.5, 1.005, 1.03 },
-  { "churn seed", 8, 1, 512, 1, 0, 2, 0, 0, 0, 1.04 },
-  { "200 files cold W=L/2", 8, 0, 512, 200, 0, 0, 0, 0.5, 1.005, 1.045 },
-  { "slow WAN, 4 MiB pieces", 23, 0, 4200, 1, 0, 0, 0, 0.03, 1.005, 1.02 },
-  { "alone W=L", 1, 0, 512, 1, 0, 0, 0, 1, 1, 1.07 },
+  { "cold W=L/2", 4, 0, 512, 1, 0, 0, 0, 0.5, 1.005, 1.02, 0, FALSE },
+  { "cold W=L/2", 8, 0, 512, 1, 0, 0, 0, 0.5, 1.005, 1.02, 0, FALSE },
+  { "cold W=L/2", 23, 0, 512, 1, 0, 0, 0, 0.5, 1.005, 1.035, 0, FALSE },
+  { "cold W=L", 4, 0, 512, 1, 0, 0, 0, 1, 1.005, 1.05, 0, FALSE },
+  { "cold W=L", 8, 0, 512, 1, 0, 0, 0, 1, 1.005, 1.04, 0, FALSE },
+  { "cold W=L", 23, 0, 512, 1, 0, 0, 0, 1, 1.005, 1.09, 0, FALSE },
+  { "cold W=L/10", 8, 0, 512, 1, 0, 0, 0, 0.1, 1.005, 1.01, 0, FALSE },
+  { "seed", 4, 1, 512, 1, 0, 0, 0, 0, 0, 1.04, 0, FALSE },
+  { "seed", 8, 1, 512, 1, 0, 0, 0, 0, 0, 1.03, 0, FALSE },
+  { "seed", 23, 1, 512, 1, 0, 0, 0, 0, 0, 1.055, 0, FALSE },
+  { "spread cold W=L/2", 8, 0, 512, 1, 0, 0, 300, 0.5, 1.005, 1.02, 0, FALSE },
+  { "spread cold W=L", 23, 0, 512, 1, 0, 0, 300, 1, 1.005, 1.015, 0, FALSE },
+  { "spread seed", 23, 1, 512, 1, 0, 0, 300, 0, 0, 1.015, 0, FALSE },
+  { "straggler cold W=L/2", 8, 0, 512, 1, 1, 0, 0, 0.5, 1.005, 1.02, 0, FALSE },
+  { "straggler seed", 8, 1, 512, 1, 1, 0, 0, 0, 0, 1.05, 0, FALSE },
+  { "churn cold W=L/2", 8, 0, 512, 1, 0, 2, 0, 0.5, 1.005, 1.03, 0, FALSE },
+  { "churn seed", 8, 1, 512, 1, 0, 2, 0, 0, 0, 1.04, 0, FALSE },
+  { "200 files cold W=L/2", 8, 0, 512, 200, 0, 0, 0, 0.5, 1.005, 1.045, 0, FALSE },
+  { "slow WAN, 4 MiB pieces", 23, 0, 4200, 1, 0, 0, 0, 0.03, 1.005, 1.02, 0, FALSE },
+  { "alone W=L", 1, 0, 512, 1, 0, 0, 0, 1, 1, 1.07, 0, FALSE },
+  { "unknown straggler W=L/2", 8, 0, 512, 1, 1, 0, 0, 0.5, 1.005, 1.02, 0, TRUE },
+  { "straggler, own line L", 8, 0, 4096, 1, 1, 0, 0, 0.5, 1.8, 2, 1, TRUE },
+  { "straggler, own line L/10", 8, 0, 4096, 1, 1, 0, 0, 0.5, 1.005, 2.1, 0.1, TRUE },
+  { "straggler, own line L/20", 8, 0, 4096, 1, 1, 0, 0, 0.5, 1.005, 1.6, 0.05, TRUE },
+  { "seed, the Hub at hand", 23, 1, 2048, 1, 0, 0, 0, 1, 0, 1.06, 0, TRUE },
 };
 
 static gboolean
@@ -62,6 +68,8 @@ run_table (void)
       setup.wan = table[i].wan;
       setup.max_hub = table[i].max_hub;
       setup.max_time = table[i].max_time;
+      setup.own_line = table[i].own_line;
+      setup.blind = table[i].blind;
       good = run_case (&setup) && good;
     }
   return good;
@@ -73,7 +81,7 @@ is_sane (const Case *setup)
   return setup->nodes >= 1 && setup->nodes <= NODES_MAX && setup->seeders >= 0 &&
          setup->seeders + setup->churn + setup->stragglers < setup->nodes && setup->churn >= 0 &&
          setup->stragglers >= 0 && setup->files >= 1 && setup->size_mib >= 1 &&
-         setup->size_mib <= 1 << 20 && setup->lan > 0 && setup->wan >= 0 &&
+         setup->size_mib <= 1 << 20 && setup->lan > 0 && setup->wan >= 0 && setup->own_line >= 0 &&
          (setup->wan > 0 || setup->seeders > 0) && setup->coalesce_ms >= 0 &&
          setup->hub_rtt_ms >= 0 && setup->lan_rtt_ms >= 0 && setup->spread_ms >= 0 &&
          setup->hub_runs >= 0 && setup->fetches >= 0 && setup->window >= 0 && setup->slots >= 0;
@@ -91,6 +99,10 @@ main (int argc, char **argv)
     { "lan", 0, 0, G_OPTION_ARG_DOUBLE, &setup.lan, "LAN link, each direction", "MB/S" },
     { "seed-nodes", 0, 0, G_OPTION_ARG_INT, &setup.seeders, "nodes that have it all", "N" },
     { "spread", 0, 0, G_OPTION_ARG_INT, &setup.spread_ms, "nodes start within", "MS" },
+    { "own-line", 0, 0, G_OPTION_ARG_DOUBLE, &setup.own_line,
+      "of the last node to the Hub, as a part of a LAN link", "X" },
+    { "blind", 0, 0, G_OPTION_ARG_NONE, &setup.blind, "speeds of network cards are not known",
+      NULL },
     { "straggler", 0, 0, G_OPTION_ARG_INT, &setup.stragglers, "nodes at a tenth of LAN", "N" },
     { "churn", 0, 0, G_OPTION_ARG_INT, &setup.churn, "nodes that die at half time", "N" },
     { "slots", 0, 0, G_OPTION_ARG_INT, &setup.slots, "uploads at a time", "N" },

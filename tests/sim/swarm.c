@@ -10,6 +10,7 @@
 
 #include "tests/sim/fluid.h"
 #include "tests/sim/timeline.h"
+#include "transfer/swarm/pace.h"
 #include "transfer/swarm/plan.h"
 
 #define MIB      1048576.0
@@ -38,6 +39,7 @@ struct Message
   guint from;
   GArray *says[N_SAYS];
   guint uploads, queued;
+  guint64 rate; /* of the sender's link, as measured */
 };
 
 typedef struct
@@ -67,7 +69,8 @@ typedef struct
   GQueue *queue;        /* Request, waiting for a slot here */
   guint uploads;
   Message *message; /* being collected, or NULL */
-  double hub_bytes, hub_since_s;
+  ExoPace hub, lan; /* what it gets */
+  guint64 told_rate;
   guint64 n_messages, n_cancels;
   gint64 wake_us;
 } Node;
@@ -86,6 +89,31 @@ typedef struct
   double hub_bytes;
   GRand *chance;
 } Sim;
+
+/* Links of the fluid: the WAN, then two of each node, then the last node's own way to the Hub. */
+static guint
+up_link (guint node)
+{
+  return 1 + 2 * node;
+}
+
+static guint
+down_link (guint node)
+{
+  return 2 + 2 * node;
+}
+
+static guint
+own_line (const Sim *sim)
+{
+  return 1 + 2 * sim->n_nodes;
+}
+
+static gboolean
+has_own_line (const Sim *sim, guint node)
+{
+  return sim->setup->own_line > 0 && node == sim->n_nodes - 1;
+}
 
 static void
 plan_event (Sim *sim, double delay_s, Event event)
@@ -141,6 +169,7 @@ flush_message (Sim *sim, Node *node)
 
   if (message == NULL)
     return;
+  message->rate = node->told_rate;
   message->uploads = node->uploads;
   message->queued = node->queue->length;
   for (guint i = 0; i < sim->n_nodes; i++)
@@ -167,6 +196,28 @@ say (Sim *sim, Node *node, SayKind kind, guint blob, guint32 first, guint32 n)
   g_array_append_val (open_message (sim, node)->says[kind], words);
 }
 
+static guint64
+card_speed (const Sim *sim, const Node *node)
+{
+  return sim->setup->blind ? 0 : (guint64) node->link;
+}
+
+/* What the daemon looks at twice a second. */
+static void
+measure (Sim *sim, Node *node)
+{
+  guint64 best = exo_pace_best (&node->lan, EXO_PACE_LAN_US, now_us (sim));
+
+  exo_plan_set_hub (node->plan, TRUE, 0, exo_pace_rate (&node->hub, EXO_PACE_HUB_US, now_us (sim)),
+                    llround (sim->setup->hub_rtt_ms * 1000));
+  exo_plan_set_lan_rate (node->plan, exo_pace_rate (&node->lan, EXO_PACE_LAN_US, now_us (sim)));
+  if (!exo_pace_is_news (node->told_rate, best))
+    return;
+  node->told_rate = best;
+  exo_plan_set_link (node->plan, card_speed (sim, node), best);
+  open_message (sim, node);
+}
+
 static void
 hear (Sim *sim, Node *node, const Message *message)
 {
@@ -190,30 +241,25 @@ hear (Sim *sim, Node *node, const Message *message)
           exo_plan_peer_claims (node->plan, peer, blob, s.first, s.n, now_us (sim));
       }
   exo_plan_peer_load (node->plan, peer, message->uploads, message->queued);
+  exo_plan_peer_link (node->plan, peer, card_speed (sim, &sim->nodes[message->from]),
+                      message->rate);
 }
 
 /* Bytes. ---------------------------------------------------------------------------------- */
-
-static guint
-up_link (guint node)
-{
-  return 1 + 2 * node;
-}
-
-static guint
-down_link (guint node)
-{
-  return 2 + 2 * node;
-}
 
 static void
 start_flow (Sim *sim, Request *request)
 {
   double bytes = OVERHEAD + exo_piece_length (sim->blob_size, request->piece);
+  guint from = request->source < 0 ? 0 : up_link ((guint) request->source);
+  guint to = down_link (request->node);
 
-  request->flow =
-      fluid_add (sim->fluid, request->source < 0 ? 0 : up_link ((guint) request->source),
-                 down_link (request->node), bytes, request);
+  if (request->source < 0 && has_own_line (sim, request->node))
+    {
+      from = own_line (sim);
+      to = own_line (sim) + 1;
+    }
+  request->flow = fluid_add (sim->fluid, from, to, bytes, request);
 }
 
 static void
@@ -269,6 +315,7 @@ carry_out (Sim *sim, Node *node, const ExoPlanAction *action)
   request->piece = action->first;
   request->end = action->first + action->n;
   g_hash_table_insert (node->requests, GUINT_TO_POINTER (action->fetch), request);
+  exo_pace_begin (source < 0 ? &node->hub : &node->lan, now_us (sim));
   say (sim, node, source < 0 ? SAY_CLAIM : SAY_FETCH, request->blob, action->first, action->n);
   plan_event (sim, source < 0 ? sim->setup->hub_rtt_ms / 1000 : sim->setup->lan_rtt_ms / 2000,
               (Event){ .kind = EVENT_ASKED, .node = node->index, .fetch = action->fetch });
@@ -280,6 +327,7 @@ end_request (Sim *sim, Node *node, Request *request, ExoPlanEnding ending)
   stop_request (sim, request);
   if (ending != EXO_PLAN_ENDED_DONE)
     say (sim, node, SAY_RELEASE, request->blob, request->piece, request->end - request->piece);
+  exo_pace_end (request->source < 0 ? &node->hub : &node->lan, now_us (sim));
   exo_plan_fetch_ended (node->plan, request->fetch, ending, now_us (sim));
   g_hash_table_remove (node->requests, GUINT_TO_POINTER (request->fetch));
 }
@@ -331,10 +379,8 @@ hub_piece_sent (Sim *sim, Node *node, Request *request)
   double bytes = exo_piece_length (sim->blob_size, request->piece);
 
   sim->hub_bytes += bytes;
-  node->hub_bytes += bytes;
-  exo_plan_set_hub (node->plan, TRUE, 0,
-                    (guint64) (node->hub_bytes / (sim->now_s - node->hub_since_s)),
-                    llround (sim->setup->hub_rtt_ms * 1000));
+  exo_pace_add (&node->hub, (guint64) bytes, now_us (sim));
+  measure (sim, node);
   got_piece (sim, node, request->blob, request->piece++);
   if (request->piece < request->end)
     request->flow->left += exo_piece_length (sim->blob_size, request->piece);
@@ -368,8 +414,6 @@ asked (Sim *sim, Node *node, Request *request)
 
   if (request->source < 0)
     {
-      if (node->hub_since_s < 0)
-        node->hub_since_s = sim->now_s;
       start_flow (sim, request);
       return;
     }
@@ -393,12 +437,12 @@ asked (Sim *sim, Node *node, Request *request)
 static void
 meet (Sim *sim, Node *node, const Node *other)
 {
-  ExoPlanPeer peer =
-      exo_plan_add_peer (node->plan, other->id, (guint64) MIN (node->link, other->link));
+  ExoPlanPeer peer = exo_plan_add_peer (node->plan, other->id, 0);
   GHashTableIter iter;
   gpointer value;
 
   node->peers[other->index] = peer;
+  exo_plan_peer_link (node->plan, peer, card_speed (sim, other), other->told_rate);
   exo_plan_peer_hub (node->plan, peer, other->index >= (guint) sim->setup->seeders, 0);
   for (guint b = 0; b < sim->n_blobs; b++)
     {
@@ -501,6 +545,8 @@ happen (Sim *sim, Event event)
     case EVENT_DELIVERED:
       if (request == NULL)
         return;
+      exo_pace_add (&node->lan, exo_piece_length (sim->blob_size, event.piece), now_us (sim));
+      measure (sim, node);
       got_piece (sim, node, request->blob, event.piece);
       end_request (sim, node, request, EXO_PLAN_ENDED_DONE);
       break;
@@ -541,7 +587,7 @@ init_node (Sim *sim, guint index)
   node->link = setup->lan * 1e6 / (node->slow ? 10 : 1);
   g_snprintf (node->id, sizeof node->id, "%016x%016x", g_rand_int (sim->chance), index);
   node->plan = exo_plan_new (node->id, g_rand_int (sim->chance), &config);
-  exo_plan_set_slow (node->plan, node->slow);
+  exo_plan_set_link (node->plan, card_speed (sim, node), 0);
   node->blobs = g_new0 (ExoPlanBlob, sim->n_blobs);
   node->have = g_new0 (ExoPieceMap *, sim->n_blobs);
   for (guint b = 0; b < sim->n_blobs; b++)
@@ -560,7 +606,6 @@ init_node (Sim *sim, guint index)
   node->requests = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   node->queue = g_queue_new ();
   node->done_s = seeder ? 0 : -1;
-  node->hub_since_s = -1;
   node->start_s = seeder || setup->spread_ms == 0
                       ? 0
                       : g_rand_double_range (sim->chance, 0, setup->spread_ms / 1000.0);
@@ -584,18 +629,19 @@ clear_node (Sim *sim, Node *node)
     message_unref (node->message);
 }
 
-/* Stragglers are given the time they need: what counts is how they slow down the others. */
+/* Stragglers are given the time they need: what counts is how they slow down the others. But with a line of its own
+ * one can do better than that. */
 static gboolean
-counts (const Node *node)
+counts (const Sim *sim, const Node *node)
 {
-  return !node->dead && !node->slow;
+  return !node->dead && (!node->slow || has_own_line (sim, node->index));
 }
 
 static gboolean
 is_over (const Sim *sim)
 {
   for (guint i = 0; i < sim->n_nodes; i++)
-    if (counts (&sim->nodes[i]) && sim->nodes[i].done_s < 0)
+    if (counts (sim, &sim->nodes[i]) && sim->nodes[i].done_s < 0)
       return FALSE;
   return TRUE;
 }
@@ -605,18 +651,20 @@ static double
 bound_s (const Sim *sim)
 {
   double bytes = (double) sim->blob_size * sim->n_blobs, bound = 0, first = INFINITY;
+  double own_rate = sim->setup->own_line * sim->setup->lan * 1e6;
 
   for (guint i = 0; i < sim->n_nodes; i++)
     {
       const Node *node = &sim->nodes[i];
 
-      if (!counts (node) || i < (guint) sim->setup->seeders)
+      if (!counts (sim, node) || i < (guint) sim->setup->seeders)
         continue;
-      bound = MAX (bound, node->start_s + bytes / node->link);
+      bound = MAX (bound,
+                   node->start_s + bytes / (node->link + (has_own_line (sim, i) ? own_rate : 0)));
       first = MIN (first, node->start_s);
     }
   if (sim->setup->seeders == 0)
-    bound = MAX (bound, first + bytes / (sim->setup->wan * sim->setup->lan * 1e6));
+    bound = MAX (bound, first + bytes / (sim->setup->wan * sim->setup->lan * 1e6 + own_rate));
   return bound;
 }
 
@@ -654,7 +702,7 @@ report (const Sim *sim)
     {
       messages += sim->nodes[i].n_messages;
       cancels += sim->nodes[i].n_cancels;
-      if (counts (&sim->nodes[i]))
+      if (counts (sim, &sim->nodes[i]))
         last = MAX (last, sim->nodes[i].done_s);
     }
   ratio = last / bound_s (sim);
@@ -682,8 +730,10 @@ run_case (const Case *setup)
   sim.blob_size = (guint64) (setup->size_mib * MIB / setup->files);
   sim.chance = g_rand_new_with_seed ((guint32) setup->seed);
   sim.timeline = timeline_new ();
-  sim.fluid = fluid_new (1 + 2 * sim.n_nodes);
+  sim.fluid = fluid_new (3 + 2 * sim.n_nodes);
   fluid_set_link (sim.fluid, 0, setup->wan * setup->lan * 1e6);
+  fluid_set_link (sim.fluid, own_line (&sim), setup->own_line * setup->lan * 1e6);
+  fluid_set_link (sim.fluid, own_line (&sim) + 1, INFINITY); /* past the line nothing is slow */
   sim.nodes = g_new0 (Node, sim.n_nodes);
   for (guint i = 0; i < sim.n_nodes; i++)
     init_node (&sim, i);

@@ -20,6 +20,8 @@ typedef struct
   gint nodes, seeders, files, stragglers, churn, spread_ms;
   gint size_mib;   /* of all files together */
   double wan, lan; /* wan: as a part of lan; lan: MB/s */
+  double own_line; /* of the last node to the Hub, as a part of lan; 0: it shares the WAN */
+  gboolean blind; /* the speeds of network cards are not known: what is measured says who is slow */
   double hub_rtt_ms, lan_rtt_ms, coalesce_ms;
   gint slots; /* 0: half the swarm, at least 8 */
   gint hub_runs, fetches, window, seed;

@@ -522,6 +522,35 @@ slow_peers_are_left_out_of_the_ranking (void)
     }
 }
 
+/* What each of two nodes says of its link, and whether the first one leaves the Hub to the second. */
+static void
+links_are_compared_with_their_like (void)
+{
+  static const struct
+  {
+    guint64 speed, rate, other_speed, other_rate;
+    gboolean slow;
+  } rows[] = {
+    { 0, 0, 125 * MIB, 100 * MIB, FALSE },       { 12 * MIB, 0, 125 * MIB, 0, TRUE },
+    { 12 * MIB, 0, 0, 100 * MIB, FALSE },        { 125 * MIB, 5 * MIB, 125 * MIB, 0, FALSE },
+    { 125 * MIB, 5 * MIB, 0, 21 * MIB, TRUE },   { 125 * MIB, 5 * MIB, 0, 20 * MIB, FALSE },
+    { 12 * MIB, 11 * MIB, 125 * MIB, 0, FALSE }, { 125 * MIB, 0, 1250 * MIB, 0, FALSE },
+    { 0, 100 * MIB, 0, 1000 * MIB, FALSE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_auto (Rig) rig = { 0 };
+
+      rig_init (&rig, "....", 1, NULL);
+      rig_hub (&rig);
+      rig_wants (&rig, 1);
+      exo_plan_set_link (rig.plan, rows[i].speed, rows[i].rate);
+      exo_plan_peer_link (rig.plan, rig.peers[1], rows[i].other_speed, rows[i].other_rate);
+      CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), rows[i].slow ? 0 : 2);
+    }
+}
+
 static void
 a_slow_node_claims_only_when_nobody_else_does (void)
 {
@@ -530,7 +559,8 @@ a_slow_node_claims_only_when_nobody_else_does (void)
   rig_init (&rig, "........", 1, NULL);
   rig_wants (&rig, 1);
   rig_hub (&rig);
-  exo_plan_set_slow (rig.plan, TRUE);
+  exo_plan_set_link (rig.plan, 0, 1 * MIB);
+  exo_plan_peer_link (rig.plan, rig.peers[1], 0, 10 * MIB);
   rig.now_us = G_USEC_PER_SEC;
   rig_says (&rig, 1, "cc......");
   CU_ASSERT_STRING_EQUAL (rig_run (&rig), "........");
@@ -548,8 +578,253 @@ a_slow_node_claims_when_it_is_alone (void)
 
   rig_init (&rig, "....", 0, NULL);
   rig_hub (&rig);
-  exo_plan_set_slow (rig.plan, TRUE);
+  exo_plan_set_link (rig.plan, 1 * MIB, 1 * MIB);
   CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhhh");
+}
+
+static void
+a_slow_node_claims_when_the_fast_one_wants_nothing (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "....", 1, NULL);
+  rig_hub (&rig);
+  exo_plan_set_link (rig.plan, 0, 1 * MIB);
+  exo_plan_peer_hub (rig.plan, rig.peers[1], TRUE, 0);
+  exo_plan_peer_link (rig.plan, rig.peers[1], 0, 10 * MIB);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhhh");
+}
+
+/* Where the LAN is far slower than the Hub. ------------------------------------------------ */
+
+static void
+rig_rates (Rig *rig, guint64 hub, guint64 lan)
+{
+  exo_plan_set_hub (rig->plan, TRUE, 0, hub, 0);
+  exo_plan_set_lan_rate (rig->plan, lan);
+}
+
+/* One peer holds it all; the Hub is far faster, and that has lasted. */
+static void
+rig_detour (Rig *rig)
+{
+  rig_init (rig, "................", 3, NULL);
+  rig_says (rig, 1, "################");
+  rig_rates (rig, 40 * MIB, 9 * MIB);
+  rig_run (rig);
+  rig->now_us += 2 * G_USEC_PER_SEC;
+}
+
+static void
+what_peers_have_comes_from_a_hub_that_stays_far_faster (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 1, NULL);
+  rig_says (&rig, 1, "########");
+  rig_rates (&rig, 40 * MIB, 9 * MIB);
+  CU_ASSERT_EQUAL (count (rig_run (&rig), '.'), 7);
+  CU_ASSERT_EQUAL (count (rig.draw, '1'), 1);
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), 2 * G_USEC_PER_SEC);
+  rig.now_us = 2 * G_USEC_PER_SEC - 1;
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 0);
+  rig.now_us = 2 * G_USEC_PER_SEC;
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 4);
+  CU_ASSERT_EQUAL (count (rig.draw, '1'), 1); /* the LAN brings what it can */
+}
+
+static void
+what_peers_have_stays_off_the_hub_unless_all_is_so (void)
+{
+  static const struct
+  {
+    guint64 hub, lan;
+    gboolean reachable, metered, use_hub;
+    guint n;
+  } rows[] = {
+    { 40 * MIB, 9 * MIB, TRUE, FALSE, TRUE, 4 },  { 40 * MIB, 10 * MIB, TRUE, FALSE, TRUE, 0 },
+    { 40 * MIB, 0, TRUE, FALSE, TRUE, 0 },        { 0, 9 * MIB, TRUE, FALSE, TRUE, 0 },
+    { 40 * MIB, 9 * MIB, FALSE, FALSE, TRUE, 0 }, { 40 * MIB, 9 * MIB, TRUE, TRUE, TRUE, 0 },
+    { 40 * MIB, 9 * MIB, TRUE, FALSE, FALSE, 0 },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_auto (Rig) rig = { 0 };
+
+      rig_init (&rig, "........", 1, NULL);
+      rig_says (&rig, 1, "########");
+      exo_plan_set_hub (rig.plan, rows[i].reachable, 0, rows[i].hub, 0);
+      exo_plan_set_lan_rate (rig.plan, rows[i].lan);
+      exo_plan_set_metered (rig.plan, rows[i].metered);
+      exo_plan_set_use_hub (rig.plan, rig.blob, rows[i].use_hub);
+      for (guint second = 0; second < 10; second++, rig.now_us += G_USEC_PER_SEC)
+        rig_run (&rig);
+      CU_ASSERT_EQUAL (count (rig.draw, 'h'), rows[i].n);
+    }
+}
+
+static void
+a_hub_that_is_faster_now_and_then_is_not_enough (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 1, NULL);
+  rig_says (&rig, 1, "########");
+  for (guint half = 0; half < 20; half++, rig.now_us += G_USEC_PER_SEC / 2)
+    {
+      rig_rates (&rig, 40 * MIB, half % 4 == 3 ? 11 * MIB : 1 * MIB);
+      CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 0);
+    }
+}
+
+static void
+what_others_are_bringing_is_waited_for_all_the_same (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_detour (&rig);
+  rig_says (&rig, 2, "ccccccc.........");
+  rig_says (&rig, 3, ".......fffffff..");
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (strspn (rig.draw, ".1"), 14);
+  CU_ASSERT_EQUAL (count (rig.draw, 'h') + count (rig.draw + 14, '1'), 2);
+}
+
+static void
+what_nobody_has_goes_first (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 1, NULL);
+  rig_says (&rig, 1, "####....");
+  exo_plan_set_use_hub (rig.plan, rig.blob, FALSE);
+  rig_rates (&rig, 40 * MIB, 9 * MIB);
+  rig_run (&rig);
+  exo_plan_set_use_hub (rig.plan, rig.blob, TRUE);
+  rig.now_us = 2 * G_USEC_PER_SEC;
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig) + 4, "hhhh");
+  CU_ASSERT_EQUAL (count (rig.draw, 'h'), 4);
+  rig_done (&rig, 5);
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 4);
+}
+
+static void
+nodes_that_all_do_so_share_it_out (void)
+{
+  gint owner[160];
+  guint collisions = 0, claims = 0;
+
+  memset (owner, -1, sizeof owner);
+  for (gint self = 0; self < 2; self++)
+    {
+      g_autoptr (ExoPlan) plan = exo_plan_new (ids[self], 1, NULL);
+      ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 160 * PIECE, NULL, TRUE, TRUE);
+      ExoPlanPeer other = exo_plan_add_peer (plan, ids[1 - self], 0);
+      ExoPlanPeer holder = exo_plan_add_peer (plan, ids[2], 0);
+      ExoPlanAction action;
+
+      exo_plan_peer_hub (plan, other, TRUE, 0);
+      exo_plan_peer_wants (plan, other, blob, TRUE);
+      exo_plan_peer_has (plan, holder, blob, 0, 160);
+      exo_plan_set_hub (plan, TRUE, 0, 40 * MIB, 0);
+      exo_plan_set_lan_rate (plan, MIB);
+      while (exo_plan_next (plan, 0, &action))
+        ;
+      while (exo_plan_next (plan, 2 * G_USEC_PER_SEC, &action))
+        {
+          claims++;
+          collisions += owner[action.first] >= 0;
+          owner[action.first] = self;
+        }
+    }
+  CU_ASSERT_EQUAL (claims, 8);
+  CU_ASSERT_TRUE (collisions <= 1); /* 4 without a word */
+}
+
+static void
+a_detour_ends_when_it_is_no_gain (void)
+{
+  static const struct
+  {
+    guint64 hub, lan;
+    gboolean over;
+  } rows[] = {
+    { 40 * MIB, 19 * MIB, FALSE }, { 40 * MIB, 20 * MIB, TRUE },
+    { 19 * MIB, 1 * MIB, FALSE }, /* the LAN brought 9 before */
+    { 18 * MIB, 1 * MIB, TRUE },   { 40 * MIB, 0, TRUE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_auto (Rig) rig = { 0 };
+
+      rig_detour (&rig);
+      CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 4);
+      rig_rates (&rig, rows[i].hub, rows[i].lan);
+      rig_run (&rig);
+      rig_done (&rig, (guint32) strcspn (rig.draw, "h"));
+      CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), rows[i].over ? 3 : 4);
+    }
+}
+
+static void
+a_detour_that_starved_the_lan_does_not_begin_again (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_detour (&rig);
+  rig_run (&rig);
+  rig_rates (&rig, 18 * MIB, 1 * MIB);
+  rig_run (&rig);
+  rig_done (&rig, (guint32) strcspn (rig.draw, "h"));
+  rig.now_us += 10 * G_USEC_PER_SEC;
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 3);
+  rig.now_us += 10 * G_USEC_PER_SEC;
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 3);
+  rig_rates (&rig, 18 * MIB, 0); /* measured anew */
+  rig_run (&rig);
+  rig_rates (&rig, 18 * MIB, 1 * MIB);
+  rig_run (&rig);
+  rig.now_us += 2 * G_USEC_PER_SEC;
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 4);
+}
+
+static void
+a_detour_is_not_cancelled_by_what_peers_have (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_detour (&rig);
+  rig_run (&rig);
+  rig_says (&rig, 2, "################");
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 4);
+  CU_ASSERT_EQUAL (rig.n_cancels, 0);
+}
+
+static void
+a_detour_ends_at_once_where_it_begins_to_cost (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_detour (&rig);
+  rig_run (&rig);
+  exo_plan_set_metered (rig.plan, TRUE);
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 0);
+  CU_ASSERT_EQUAL (rig.n_cancels, 4);
+}
+
+static void
+a_free_run_goes_on_where_the_hub_begins_to_cost (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "....", 0, NULL);
+  rig_hub (&rig);
+  rig_run (&rig);
+  exo_plan_set_metered (rig.plan, TRUE);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhhh");
+  CU_ASSERT_EQUAL (rig.n_cancels, 0);
 }
 
 static void
@@ -710,6 +985,32 @@ the_least_loaded_holder_is_asked_then_the_fastest (void)
   CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
   CU_ASSERT_EQUAL (action.peer, busy);
   exo_plan_check (plan);
+}
+
+/* All say that they are fast; one of them is not. */
+static void
+what_a_holder_did_counts_more_than_what_it_says (void)
+{
+  for (guint slow = 1; slow <= 3; slow++)
+    {
+      g_auto (Rig) rig = { 0 };
+      ExoPlanAction action;
+
+      rig_init (&rig, "....", 3, NULL);
+      for (guint p = 1; p <= 3; p++)
+        {
+          rig_says (&rig, p, "####");
+          exo_plan_peer_link (rig.plan, rig.peers[p], 100 * MIB, 100 * MIB);
+          exo_plan_peer_rate (rig.plan, rig.peers[p], p == slow ? 10 * MIB : 90 * MIB);
+        }
+      for (guint i = 0; i < 2; i++)
+        {
+          CU_ASSERT_TRUE (exo_plan_next (rig.plan, 0, &action));
+          CU_ASSERT_NOT_EQUAL (action.peer, rig.peers[slow]);
+        }
+      CU_ASSERT_TRUE (exo_plan_next (rig.plan, 0, &action));
+      CU_ASSERT_EQUAL (action.peer, rig.peers[slow]);
+    }
 }
 
 static void
@@ -1087,7 +1388,10 @@ random_change (Events *events)
     case 4:
       exo_plan_set_hub (plan, below (events, 4) != 0, events->now_us + below (events, 1000),
                         below (events, 5) * MIB, below (events, 40000));
-      exo_plan_set_slow (plan, below (events, 4) == 0);
+      exo_plan_set_lan_rate (plan, below (events, 3) * MIB / 4);
+      exo_plan_set_metered (plan, below (events, 8) == 0);
+      exo_plan_set_link (plan, below (events, 8) * MIB, below (events, 8) * MIB);
+      exo_plan_peer_link (plan, events->peers[p], below (events, 8) * MIB, below (events, 8) * MIB);
       break;
     default:
       if (events->n_pieces[b] > 0)
@@ -1419,8 +1723,21 @@ EXO_SUITE ("plan",
            TEST (nodes_with_equal_membership_rank_themselves_apart),
            TEST (the_hub_window_is_bounded_by_position),
            TEST (slow_peers_are_left_out_of_the_ranking),
+           TEST (links_are_compared_with_their_like),
            TEST (a_slow_node_claims_only_when_nobody_else_does),
            TEST (a_slow_node_claims_when_it_is_alone),
+           TEST (a_slow_node_claims_when_the_fast_one_wants_nothing),
+           TEST (what_peers_have_comes_from_a_hub_that_stays_far_faster),
+           TEST (what_peers_have_stays_off_the_hub_unless_all_is_so),
+           TEST (a_hub_that_is_faster_now_and_then_is_not_enough),
+           TEST (what_others_are_bringing_is_waited_for_all_the_same),
+           TEST (what_nobody_has_goes_first),
+           TEST (nodes_that_all_do_so_share_it_out),
+           TEST (a_detour_ends_when_it_is_no_gain),
+           TEST (a_detour_that_starved_the_lan_does_not_begin_again),
+           TEST (a_detour_is_not_cancelled_by_what_peers_have),
+           TEST (a_detour_ends_at_once_where_it_begins_to_cost),
+           TEST (a_free_run_goes_on_where_the_hub_begins_to_cost),
            TEST (nothing_is_claimed_while_the_hub_is_blocked),
            TEST (a_failed_run_is_tried_again_after_a_pause),
            TEST (without_hub_a_blob_waits_for_peers),
@@ -1430,6 +1747,7 @@ EXO_SUITE ("plan",
            TEST (the_rarest_piece_goes_first),
            TEST (receivers_of_one_seeder_ask_for_different_pieces),
            TEST (the_least_loaded_holder_is_asked_then_the_fastest),
+           TEST (what_a_holder_did_counts_more_than_what_it_says),
            TEST (the_receive_window_is_soft),
            TEST (who_holds_what_nobody_else_has_is_asked_for_nothing_else),
            TEST (blobs_are_received_in_order),

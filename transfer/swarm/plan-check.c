@@ -44,12 +44,14 @@ check_piece (const ExoPlan *plan, const Blob *blob, guint32 piece)
   g_assert (exo_bit_get (blob->sole, piece) == (missing && holders == 1 && fetchers == 0));
   g_assert (exo_bit_get (blob->hub_free, piece) ==
             (missing && holders == 0 && fetchers == 0 && claimers == 0));
+  g_assert (exo_bit_get (blob->spare, piece) ==
+            (missing && holders > 0 && fetchers == 0 && claimers == 0));
 }
 
 static void
 check_blob (const ExoPlan *plan, const Blob *blob)
 {
-  guint32 n_offer = 0, n_sole = 0, n_hub_free = 0;
+  guint32 n_offer = 0, n_sole = 0, n_hub_free = 0, n_spare = 0;
 
   g_assert (blob->prev == NULL ? plan->first == blob : blob->prev->next == blob);
   g_assert (blob->next == NULL ? plan->last == blob : blob->handle < blob->next->handle);
@@ -60,10 +62,12 @@ check_blob (const ExoPlan *plan, const Blob *blob)
       n_offer += exo_bit_get (blob->offer, i);
       n_sole += exo_bit_get (blob->sole, i);
       n_hub_free += exo_bit_get (blob->hub_free, i);
+      n_spare += exo_bit_get (blob->spare, i);
     }
   g_assert (n_offer == blob->n_offer);
   g_assert (n_sole == blob->n_sole);
   g_assert (n_hub_free == blob->n_hub_free);
+  g_assert (n_spare == blob->n_spare);
   if (plan->front == NULL || blob->handle < plan->front->handle)
     g_assert (exo_piece_map_is_full (blob->have));
   if (plan->hub_front == NULL || blob->handle < plan->hub_front->handle)
@@ -108,6 +112,7 @@ check_fetches (const ExoPlan *plan)
       n_peer_fetches += fetch->peer_handle != 0;
       hub_cost += fetch->cost;
       g_assert (fetch->blob != NULL || fetch->cancelled);
+      g_assert (!fetch->detour || fetch->peer_handle == 0);
       g_assert (fetch->peer == NULL || fetch->peer->fetch == fetch->id);
     }
   g_assert (n_peer_fetches == plan->n_peer_fetches);

@@ -42,12 +42,32 @@ is_slower (guint64 rate, guint64 fastest, guint times)
   return rate > 0 && rate < fastest / times;
 }
 
+/* Rates reached are compared with rates reached, speeds of network cards with their like: a card of 1 Gbit/s that
+ * reached a tenth of it is no slower than one that was never measured. */
+static gboolean
+has_slow_link (const Link *link, const Link *best)
+{
+  if (link->rate > 0)
+    return link->rate < EXO_PLAN_FAST_LINK &&
+           is_slower (link->rate, best->rate, EXO_PLAN_SLOW_LINK);
+  return link->speed < EXO_PLAN_FAST_LINK &&
+         is_slower (link->speed, best->speed, EXO_PLAN_SLOW_LINK);
+}
+
+static void
+keep_best (Link *best, const Link *link)
+{
+  best->speed = MAX (best->speed, link->speed);
+  best->rate = MAX (best->rate, link->rate);
+}
+
 /* A straggler would be the sole holder of what it claimed, and its uplink then sets the pace of all
  * (NOTES.md), so it takes no part while a faster node can. */
 void
 exo_plan_update_members (const ExoPlan *plan, Blob *blob)
 {
-  guint64 best_link = 0, best_hub = plan->hub_rate;
+  Link best_link = plan->link;
+  guint64 best_hub = plan->hub_rate;
 
   if (blob->members_epoch == plan->members_epoch)
     return;
@@ -62,19 +82,20 @@ exo_plan_update_members (const ExoPlan *plan, Blob *blob)
         g_array_append_val (blob->wanters, peer->hash);
       if (!competes (blob, peer))
         continue;
-      best_link = MAX (best_link, peer->link_rate);
+      keep_best (&best_link, &peer->link);
       best_hub = MAX (best_hub, peer->hub_rate);
     }
   for (guint s = 0; s < plan->peers->len; s++)
     {
       const Peer *peer = g_ptr_array_index (plan->peers, s);
 
-      if (competes (blob, peer) && !is_slower (peer->link_rate, best_link, EXO_PLAN_SLOW_LINK) &&
+      if (competes (blob, peer) && !has_slow_link (&peer->link, &best_link) &&
           !is_slower (peer->hub_rate, best_hub, EXO_PLAN_SLOW_HUB))
         g_array_append_val (blob->members, peer->hash);
     }
-  blob->self_in = blob->members->len == 0 ||
-                  (!plan->slow && !is_slower (plan->hub_rate, best_hub, EXO_PLAN_SLOW_HUB));
+  blob->self_in =
+      blob->members->len == 0 || (!has_slow_link (&plan->link, &best_link) &&
+                                  !is_slower (plan->hub_rate, best_hub, EXO_PLAN_SLOW_HUB));
 }
 
 /* How many members go before this node; stops counting at @limit. */
@@ -133,10 +154,11 @@ may_claim (const ExoPlan *plan, const Blob *blob, gint64 now_us)
          (plan->n_claims == 0 && now_us - plan->lull_since_us >= EXO_PLAN_SLOW_LULL_US);
 }
 
-/* Improves @best by the free units that begin in [start, end) of @blob. */
+/* Improves @best by the units of @blob that have their first of @bits in [start, end). */
 static void
 choose_in_blob (const ExoPlan *plan,
                 Blob *blob,
+                const guint64 *bits,
                 guint32 start,
                 guint32 end,
                 guint *units,
@@ -154,7 +176,7 @@ choose_in_blob (const ExoPlan *plan,
         *best = (Choice){ blob, i, unit_end, rank };
       if (rank == 0)
         return;
-      i = exo_bits_next (blob->hub_free, unit_end, MAX (unit_end, end));
+      i = exo_bits_next (bits, unit_end, MAX (unit_end, end));
       --*units;
     }
 }
@@ -182,7 +204,7 @@ choose_unit (ExoPlan *plan, gint64 now_us, Choice *out_choice)
         continue;
       start = exo_bits_next (blob->hub_free, exo_piece_map_front (blob->have), blob->n_pieces);
       end = (guint32) MIN (blob->n_pieces, start + window / blob->piece_size + 1);
-      choose_in_blob (plan, blob, start, end, &units, &best);
+      choose_in_blob (plan, blob, blob->hub_free, start, end, &units, &best);
       if (best.rank == 0)
         break;
       window -= MIN (window, (guint64) (end - start) * blob->piece_size);
@@ -215,7 +237,7 @@ choose_urgent (ExoPlan *plan, gint64 now_us, Choice *out_choice)
       end = (guint32) MIN (blob->n_pieces, first + (guint64) units * blob->unit_pieces);
       first = exo_bits_next (blob->hub_free, first, end);
       if (first < end)
-        choose_in_blob (plan, blob, first, end, &units, &best);
+        choose_in_blob (plan, blob, blob->hub_free, first, end, &units, &best);
       *out_choice = best;
       if (best.blob != NULL)
         return TRUE;
@@ -234,34 +256,107 @@ choose (ExoPlan *plan, gint64 now_us, guint most, Choice *out_choice, guint *out
   return plan->hub_cost < most && choose_unit (plan, now_us, out_choice);
 }
 
-gboolean
-exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
+/* Begins the run of @bits from the first piece of the choice on, of at most @bytes, if that leaves at most @room in flight. */
+static gboolean
+begin_run (ExoPlan *plan,
+           const Choice *choice,
+           const guint64 *bits,
+           guint64 bytes,
+           guint room,
+           ExoPlanAction *out_action)
+{
+  Blob *blob = choice->blob;
+  guint32 max = (guint32) MIN (MAX (1, bytes / blob->piece_size), choice->end - choice->first);
+  guint32 n = 0;
+  guint cost;
+
+  while (n < max && exo_bit_get (bits, choice->first + n))
+    n++;
+  cost = MIN ((guint64) n * blob->piece_size, blob->size) < EXO_PLAN_TINY_BYTES ? 1
+                                                                                : EXO_PLAN_RUN_COST;
+  if (plan->hub_cost + cost > room)
+    return FALSE;
+  exo_plan_begin (plan, blob, NULL, choice->first, n, cost, out_action);
+  return TRUE;
+}
+
+static gboolean
+next_free_run (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
 {
   Choice choice;
-  guint32 n = 0, max;
-  guint64 bytes;
-  guint cost, n_nodes, most;
+  guint n_nodes, room;
 
-  if (!plan->hub || now_us < plan->hub_blocked_us || now_us < plan->hub_backoff_us)
-    return FALSE;
-  exo_plan_advance_fronts (plan);
   if (plan->hub_front == NULL)
     return FALSE;
   exo_plan_update_members (plan, plan->hub_front);
   n_nodes = plan->hub_front->members->len + 1;
-  if (!choose (plan, now_us, runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST, &choice, &most))
+  if (!choose (plan, now_us, runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST, &choice, &room))
     return FALSE;
+  return begin_run (plan, &choice, choice.blob->hub_free, run_bytes (plan, choice.blob, n_nodes),
+                    room, out_action);
+}
 
-  max = (guint32) MAX (1, run_bytes (plan, choice.blob, n_nodes) / choice.blob->piece_size);
-  max = MIN (max, choice.end - choice.first);
-  while (n < max && exo_bit_get (choice.blob->hub_free, choice.first + n))
-    n++;
-  bytes = MIN ((guint64) n * choice.blob->piece_size, choice.blob->size);
-  cost = bytes < EXO_PLAN_TINY_BYTES ? 1 : EXO_PLAN_RUN_COST;
-  if (plan->hub_cost + cost > most)
+/* Nodes that all find the LAN too slow share out what it has as they share out what is free; but each has
+ * its line to the Hub to itself, as far as it knows. */
+static gboolean
+next_detour (ExoPlan *plan, ExoPlanAction *out_action)
+{
+  Choice best = { NULL, 0, 0, G_MAXUINT };
+  guint units = EXO_PLAN_WINDOW_MIN;
+  guint room = runs_in_flight (plan, 1) * EXO_PLAN_RUN_COST;
+  guint64 unit;
+
+  if (!plan->detour || plan->hub_cost >= room)
     return FALSE;
-  exo_plan_begin (plan, choice.blob, NULL, choice.first, n, cost, out_action);
+  for (Blob *blob = plan->front; blob != NULL && units > 0 && best.rank > 0; blob = blob->next)
+    {
+      if (!blob->use_hub || blob->n_spare == 0)
+        continue;
+      exo_plan_update_members (plan, blob);
+      choose_in_blob (plan, blob, blob->spare, exo_bits_next (blob->spare, 0, blob->n_pieces),
+                      blob->n_pieces, &units, &best);
+    }
+  if (best.blob == NULL)
+    return FALSE;
+  unit = (guint64) best.blob->unit_pieces * best.blob->piece_size;
+  if (!begin_run (plan, &best, best.blob->spare, MAX (unit, plan->config.run_bytes_max), room,
+                  out_action))
+    return FALSE;
+  ((Fetch *) g_ptr_array_index (plan->fetches, plan->fetches->len - 1))->detour = TRUE;
   return TRUE;
+}
+
+gboolean
+exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
+{
+  if (!plan->hub || now_us < plan->hub_blocked_us || now_us < plan->hub_backoff_us)
+    return FALSE;
+  exo_plan_advance_fronts (plan);
+  return next_free_run (plan, now_us, out_action) || next_detour (plan, out_action);
+}
+
+/* Both rates are this node's whole: of a LAN that many share each fetch is slow, all together are not. While it
+ * lasts a detour may itself slow down the LAN, so the LAN counts as it was before; and where both share
+ * one bottleneck the Hub soon brings less than that, which is the end of it. */
+void
+exo_plan_update_detour (ExoPlan *plan, gint64 now_us)
+{
+  guint64 lan = MAX (plan->lan_rate, plan->lan_before);
+  guint margin = plan->detour ? EXO_PLAN_DETOUR_END : EXO_PLAN_DETOUR_BEGIN;
+  gboolean wide =
+      plan->hub && !plan->metered && plan->lan_rate > 0 && plan->hub_rate / margin > lan;
+
+  if (!wide)
+    {
+      plan->detour = FALSE;
+      plan->detour_from_us = G_MAXINT64;
+      return;
+    }
+  plan->detour_from_us = MIN (plan->detour_from_us, now_us);
+  if (plan->detour || now_us - plan->detour_from_us < EXO_PLAN_DETOUR_US)
+    return;
+  plan->detour = TRUE;
+  plan->lan_before = lan;
 }
 
 void
@@ -290,7 +385,7 @@ exo_plan_save_hub (ExoPlan *plan, Blob *blob, guint32 first, guint32 n)
       Fetch *fetch = g_ptr_array_index (plan->fetches, i);
       guint32 end = fetch->first + fetch->n, piece = fetch->first;
 
-      if (fetch->blob != blob || fetch->peer_handle != 0 || fetch->cancelled ||
+      if (fetch->blob != blob || fetch->peer_handle != 0 || fetch->cancelled || fetch->detour ||
           fetch->n_left == 0 || first >= end || fetch->first >= first + n)
         continue;
       while (piece < end && (!exo_bit_get (blob->mine, piece) || blob->holders[piece] > 0))
@@ -327,6 +422,12 @@ exo_plan_void_stalled (ExoPlan *plan, gint64 now_us)
   plan->stall_at_us = next;
 }
 
+gboolean
+exo_plan_is_on_detour (const ExoPlan *plan)
+{
+  return plan->detour;
+}
+
 gint64
 exo_plan_hub_wake_at (const ExoPlan *plan)
 {
@@ -346,5 +447,7 @@ exo_plan_hub_wake_at (const ExoPlan *plan)
             wake = MIN (wake, blob->urgent_since_us + EXO_PLAN_URGENT_WAIT_US);
         }
     }
+  if (plan->detour_from_us != G_MAXINT64 && !plan->detour)
+    wake = MIN (wake, plan->detour_from_us + EXO_PLAN_DETOUR_US);
   return MIN (wake, plan->stall_at_us);
 }

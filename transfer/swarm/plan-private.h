@@ -8,11 +8,12 @@
  *   plan-receive.c  which piece to ask which peer for
  *   plan-check.c    exo_plan_check()
  *
- * Nothing here scans all pieces for all peers to decide: each piece has counters, and three sets of
+ * Nothing here scans all pieces for all peers to decide: each piece has counters, and four sets of
  * bits follow from them, kept up by exo_plan_refresh():
  *   offer     not held, not in flight, some peer holds it: can be asked for
  *   sole      on offer, and one peer holds it while none fetches it
  *   hub_free  not held, not in flight, no peer holds, fetches or claims it: can be claimed
+ *   spare     on offer, and no peer fetches or claims it: can be claimed where the LAN is far too slow
  */
 
 #pragma once
@@ -37,11 +38,21 @@ G_BEGIN_DECLS
 #define EXO_PLAN_SLOW_LULL_US   (5 * G_USEC_PER_SEC)  /* a slow node claims after this */
 #define EXO_PLAN_RATE_MIN       65536u /* bytes/s a range is taken to come at, if no rate is known */
 #define EXO_PLAN_STALL_PIECES   8u /* times the time of a piece at the known rate: 4 runs share it */
-#define EXO_PLAN_SLOW_LINK      4u /* times slower than the fastest link */
-#define EXO_PLAN_SLOW_HUB       8u /* times slower than the fastest at the Hub */
+#define EXO_PLAN_SLOW_LINK      4u                   /* times slower than the fastest link */
+#define EXO_PLAN_FAST_LINK      100000000u           /* bytes/s; slow compared with nothing */
+#define EXO_PLAN_SLOW_HUB       8u                   /* times slower than the fastest at the Hub */
+#define EXO_PLAN_DETOUR_BEGIN   4u                   /* times faster than the LAN must the Hub be */
+#define EXO_PLAN_DETOUR_END     2u                   /* and stay */
+#define EXO_PLAN_DETOUR_US      (2 * G_USEC_PER_SEC) /* so long before it counts */
 
 typedef struct Blob Blob;
 typedef struct Peer Peer;
+
+/* A node's own words on its link, bytes/s, 0 unknown. */
+typedef struct
+{
+  guint64 speed, rate; /* of its network cards; reached */
+} Link;
 
 /* What one peer said of one blob. Each (nullable) set of bits is owned and made when needed. */
 typedef struct
@@ -68,7 +79,8 @@ struct Peer
   ExoPlanPeer handle;
   guint slot; /* in plan->peers and blob->marks */
   guint64 hash;
-  guint64 link_rate, hub_rate; /* bytes/s, 0 unknown */
+  Link link;
+  guint64 hub_rate, rate; /* bytes/s, 0 unknown: from the Hub as it says, to here as measured */
   gboolean hub, shunned;
   gboolean counted; /* its has bits are in the counters of holders */
   guint uploads, queued;
@@ -91,8 +103,8 @@ struct Blob
   gint64 urgent_since_us;
   ExoPieceMap *have;
   guint16 *holders, *fetchers, *claimers; /* peers, per piece */
-  guint64 *mine, *offer, *sole, *hub_free;
-  guint32 n_offer, n_sole, n_hub_free;
+  guint64 *mine, *offer, *sole, *hub_free, *spare;
+  guint32 n_offer, n_sole, n_hub_free, n_spare;
   GPtrArray *marks; /* (nullable Marks), by slot of the peer */
   GArray *members;  /* hashes of the other nodes that claim, as of members_epoch */
   GArray *wanters;  /* hashes of the other nodes that want it, likewise */
@@ -108,7 +120,8 @@ typedef struct
   Blob *blob;              /* NULL when the blob went */
   Peer *peer;              /* NULL: Hub, or the peer went */
   guint32 first, n, n_left;
-  guint cost; /* of a Hub fetch, in EXO_PLAN_RUN_COST */
+  guint cost;      /* of a Hub fetch, in EXO_PLAN_RUN_COST */
+  gboolean detour; /* from the Hub, though peers hold it */
   gboolean cancelled;
   gint64 done_us; /* last piece done, fetch not ended; 0 */
 } Fetch;
@@ -135,7 +148,12 @@ struct ExoPlan
   gint64 stall_at_us;                 /* no claim stalls before */
   guint n_uncounted;                  /* peers whose pieces count as nobody's */
   gint64 lull_since_us;               /* no claim of a peer since */
-  gboolean hub, slow;
+  gboolean hub, metered;
+  Link link;
+  guint64 lan_rate;
+  guint64 lan_before; /* the LAN at the last detour's begin: it may suffer from the detour itself */
+  gint64 detour_from_us; /* the Hub is far faster since; or G_MAXINT64 */
+  gboolean detour;
   gint64 hub_blocked_us, hub_backoff_us, hub_rtt_us;
   guint hub_failures; /* in a row */
   guint64 hub_rate;
@@ -246,6 +264,8 @@ void exo_plan_update_members (const ExoPlan *plan, Blob *blob);
 void exo_plan_collide (ExoPlan *plan, Peer *peer, Blob *blob, guint32 first, guint32 n);
 /* Cancels Hub fetches of @blob of which peers hold all that is left. */
 void exo_plan_save_hub (ExoPlan *plan, Blob *blob, guint32 first, guint32 n);
+/* Is the Hub so much faster than the LAN that what peers have is fetched there? */
+void exo_plan_update_detour (ExoPlan *plan, gint64 now_us);
 void exo_plan_void_stalled (ExoPlan *plan, gint64 now_us);
 gboolean exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action);
 gint64 exo_plan_hub_wake_at (const ExoPlan *plan);

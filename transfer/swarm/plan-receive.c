@@ -23,14 +23,29 @@ load_of (const Peer *peer)
   return peer->uploads + peer->queued;
 }
 
-/* TRUE if @a is the better source of two: less load, faster link, then by chance. */
+static guint64
+speed_of (const Peer *peer)
+{
+  if (peer->rate > 0)
+    return peer->rate;
+  return peer->link.rate > 0 ? peer->link.rate : peer->link.speed;
+}
+
+/* TRUE if it is known to be so much slower that it is no matter of chance and other fetches. */
+static gboolean
+is_much_slower (const Peer *a, const Peer *b)
+{
+  return speed_of (a) > 0 && speed_of (a) < speed_of (b) / EXO_PLAN_SLOW_LINK;
+}
+
+/* TRUE if @a is the better source of two: less load, a much faster link, then by chance. */
 static gboolean
 serves_better (const ExoPlan *plan, const Peer *a, const Peer *b, guint32 piece)
 {
   if (load_of (a) != load_of (b))
     return load_of (a) < load_of (b);
-  if (a->link_rate != b->link_rate)
-    return a->link_rate > b->link_rate;
+  if (is_much_slower (a, b) || is_much_slower (b, a))
+    return is_much_slower (b, a);
   return exo_mix (plan->seed ^ a->hash ^ piece) < exo_mix (plan->seed ^ b->hash ^ piece);
 }
 

@@ -80,12 +80,23 @@ refresh_hub_free (ExoPlan *plan, Blob *blob, guint32 piece, gboolean missing)
     }
 }
 
+static void
+refresh_spare (Blob *blob, guint32 piece, gboolean missing)
+{
+  if (missing && blob->holders[piece] > 0 && blob->fetchers[piece] == 0 &&
+      blob->claimers[piece] == 0)
+    blob->n_spare += (guint32) exo_bit_set (blob->spare, piece);
+  else
+    blob->n_spare -= (guint32) exo_bit_clear (blob->spare, piece);
+}
+
 gboolean
 exo_plan_refresh (ExoPlan *plan, Blob *blob, guint32 piece)
 {
   gboolean missing = !exo_bit_get (blob->mine, piece) && !exo_piece_map_has (blob->have, piece);
 
   refresh_hub_free (plan, blob, piece, missing);
+  refresh_spare (blob, piece, missing);
   if (missing && blob->holders[piece] == 1 && blob->fetchers[piece] == 0)
     blob->n_sole += (guint32) exo_bit_set (blob->sole, piece);
   else

@@ -20,6 +20,7 @@ blob_free (gpointer data)
   g_free (blob->offer);
   g_free (blob->sole);
   g_free (blob->hub_free);
+  g_free (blob->spare);
   for (guint s = 0; s < blob->marks->len; s++)
     exo_marks_free (g_ptr_array_index (blob->marks, s));
   g_ptr_array_unref (blob->marks);
@@ -55,7 +56,7 @@ exo_plan_new (const char *self_id, guint64 seed, const ExoPlanConfig *config)
   plan->cancels = g_queue_new ();
   plan->idle = g_ptr_array_new ();
   plan->offer_epoch = plan->members_epoch = 1;
-  plan->stall_at_us = G_MAXINT64;
+  plan->stall_at_us = plan->detour_from_us = G_MAXINT64;
   return plan;
 }
 
@@ -137,6 +138,7 @@ exo_plan_add_blob (ExoPlan *plan,
   blob->offer = g_new0 (guint64, exo_bits_words (blob->n_pieces));
   blob->sole = g_new0 (guint64, exo_bits_words (blob->n_pieces));
   blob->hub_free = g_new0 (guint64, exo_bits_words (blob->n_pieces));
+  blob->spare = g_new0 (guint64, exo_bits_words (blob->n_pieces));
   blob->marks = g_ptr_array_new ();
   blob->members = g_array_new (FALSE, FALSE, sizeof (guint64));
   blob->wanters = g_array_new (FALSE, FALSE, sizeof (guint64));
@@ -284,24 +286,52 @@ exo_plan_set_hub (ExoPlan *plan,
   plan->hub_rate = rate;
 }
 
+/* What is under way though peers have it ends at once: from here on it costs money. */
 void
-exo_plan_set_slow (ExoPlan *plan, gboolean slow)
+exo_plan_set_metered (ExoPlan *plan, gboolean metered)
 {
-  if (plan->slow != slow)
+  plan->metered = metered;
+  for (guint i = 0; metered && i < plan->fetches->len; i++)
+    {
+      Fetch *fetch = g_ptr_array_index (plan->fetches, i);
+
+      if (fetch->detour)
+        exo_plan_cancel (plan, fetch);
+    }
+}
+
+static void
+set_link (ExoPlan *plan, Link *link, guint64 speed, guint64 rate)
+{
+  if (link->speed != speed || link->rate != rate)
     plan->members_epoch++;
-  plan->slow = slow;
+  *link = (Link){ speed, rate };
+}
+
+void
+exo_plan_set_link (ExoPlan *plan, guint64 speed, guint64 rate)
+{
+  set_link (plan, &plan->link, speed, rate);
+}
+
+void
+exo_plan_set_lan_rate (ExoPlan *plan, guint64 rate)
+{
+  plan->lan_rate = rate;
+  if (rate == 0)
+    plan->lan_before = 0;
 }
 
 /* Peers. ---------------------------------------------------------------------------------- */
 
 ExoPlanPeer
-exo_plan_add_peer (ExoPlan *plan, const char *id, guint64 link_rate)
+exo_plan_add_peer (ExoPlan *plan, const char *id, guint64 link_speed)
 {
   Peer *peer = g_new0 (Peer, 1);
 
   peer->handle = ++plan->last_peer;
   peer->hash = exo_plan_hash_text (id);
-  peer->link_rate = link_rate;
+  peer->link.speed = link_speed;
   peer->counted = TRUE;
   peer->takes = g_array_new (FALSE, FALSE, sizeof (Take));
   while (peer->slot < plan->peers->len && g_ptr_array_index (plan->peers, peer->slot) != NULL)
@@ -376,6 +406,26 @@ exo_plan_peer_hub (ExoPlan *plan, ExoPlanPeer handle, gboolean hub_reachable, gu
     plan->members_epoch++;
   peer->hub = hub_reachable;
   peer->hub_rate = hub_rate;
+}
+
+void
+exo_plan_peer_link (ExoPlan *plan, ExoPlanPeer handle, guint64 speed, guint64 rate)
+{
+  Peer *peer = find_peer (plan, handle);
+
+  g_return_if_fail (peer != NULL);
+
+  set_link (plan, &peer->link, speed, rate);
+}
+
+void
+exo_plan_peer_rate (ExoPlan *plan, ExoPlanPeer handle, guint64 rate)
+{
+  Peer *peer = find_peer (plan, handle);
+
+  g_return_if_fail (peer != NULL);
+
+  peer->rate = rate;
 }
 
 void
@@ -639,6 +689,7 @@ exo_plan_next (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
   exo_plan_void_stalled (plan, plan->now_us);
   give_another_chance (plan, plan->now_us);
   cancel_overdue (plan, plan->now_us);
+  exo_plan_update_detour (plan, plan->now_us);
   return next_cancel (plan, out_action) || exo_plan_next_hub (plan, plan->now_us, out_action) ||
          exo_plan_next_receive (plan, plan->now_us, out_action);
 }

@@ -101,14 +101,26 @@ void exo_plan_set_hub (ExoPlan *plan,
                        guint64 rate,
                        gint64 rtt_us);
 
-/* @slow: this node's own link is much slower than most others': it leaves the Hub to them while one
- * of them can. Peers' slowness is seen from their link and Hub rates. FALSE at first. */
-void exo_plan_set_slow (ExoPlan *plan, gboolean slow);
+/* TRUE: what comes from the Hub is dear (paid by volume, capped), so what peers have is never fetched
+ * there, however slow they are. FALSE at first. */
+void exo_plan_set_metered (ExoPlan *plan, gboolean metered);
+
+/* The LAN as this node sees it, in bytes/s, 0 unknown. ------------------------------------------- */
+
+/* Of this node: @speed of its network cards, @rate it lately reached; told to its peers as well, so that
+ * all agree on who is much slower than the others and leaves the Hub to them while one of them can. */
+void exo_plan_set_link (ExoPlan *plan, guint64 speed, guint64 rate);
+/* What it gets from all peers together while it fetches from any, of late. 0: not known (any more), as at first. */
+void exo_plan_set_lan_rate (ExoPlan *plan, guint64 rate);
 
 /* Peers. A peer is in the plan from the snapshot of its event stream until the stream ends. --- */
 
-/* @id: 32 hex digits. @link_rate: bytes/s of the slower end, 0 unknown */
-ExoPlanPeer exo_plan_add_peer (ExoPlan *plan, const char *id, guint64 link_rate);
+/* @id: 32 hex digits. @link_speed: of its network cards, as it says; bytes/s, 0 unknown */
+ExoPlanPeer exo_plan_add_peer (ExoPlan *plan, const char *id, guint64 link_speed);
+/* As it says of itself, see exo_plan_set_link() */
+void exo_plan_peer_link (ExoPlan *plan, ExoPlanPeer peer, guint64 speed, guint64 rate);
+/* What this node gets from it while it fetches from it: of several sources it takes the faster one. 0 unknown */
+void exo_plan_peer_rate (ExoPlan *plan, ExoPlanPeer peer, guint64 rate);
 void exo_plan_remove_peer (ExoPlan *plan, ExoPlanPeer peer); /* all that is known of it goes, too */
 void exo_plan_peer_hub (ExoPlan *plan, ExoPlanPeer peer, gboolean hub_reachable, guint64 hub_rate);
 /* @wants: it is fetching this blob, so that it takes part in the ranking */
@@ -147,6 +159,8 @@ void exo_plan_fetch_ended (ExoPlan *plan, ExoPlanFetch fetch, ExoPlanEnding endi
 /* Decisions. Call until it returns FALSE, after every batch of events. --------------------- */
 
 gboolean exo_plan_next (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action);
+/* TRUE while the Hub is so much faster than the LAN that it is asked for what peers have. */
+gboolean exo_plan_is_on_detour (const ExoPlan *plan);
 /* When to call exo_plan_next() again though nothing happened; G_MAXINT64: only on events. */
 gint64 exo_plan_wake_at (const ExoPlan *plan);
 
