@@ -62,10 +62,10 @@ node_ids_are_32_lower_case_digits (void)
 static void
 an_event_line_gives_its_lists (void)
 {
-  g_autoptr (ExoWireLine) line =
-      parse ("{\"have\":[[0,17,1],[2,1279,1]],\"drop\":[[0,1,2]],\"fetch\":[[0,39,1]],"
-             "\"claim\":[[0,0,40]],\"release\":[[2,0,1280]],\"wants\":[[1,true],[2,false]],"
-             "\"hub\":true,\"hub_rate\":125000000,\"load\":[2,3],\"later\":{\"x\":[null,-1.5e3]}}");
+  g_autoptr (ExoWireLine) line = parse (
+      "{\"have\":[[0,17,1],[2,1279,1]],\"drop\":[[0,1,2]],\"fetch\":[[0,39,1]],"
+      "\"claim\":[[0,0,40]],\"release\":[[2,0,1280]],\"wants\":[[1,true],[2,false]],"
+      "\"hub\":true,\"hub_rate\":125000000,\"load\":[2,3],\"link\":[125000000,98765432101],\"later\":{\"x\":[null,-1.5e3]}}");
 
   CU_ASSERT_PTR_NOT_NULL_FATAL (line);
   CU_ASSERT_PTR_NULL (line->hello);
@@ -76,6 +76,8 @@ an_event_line_gives_its_lists (void)
   CU_ASSERT_EQUAL (g_array_index (line->wants_off, guint32, 0), 2);
   CU_ASSERT_TRUE (line->has_hub && line->hub && line->hub_rate == 125000000);
   CU_ASSERT_TRUE (line->has_load && line->uploads == 2 && line->queued == 3);
+  CU_ASSERT_TRUE (line->has_link && line->link.speed == 125000000);
+  CU_ASSERT_EQUAL (line->link.rate, 98765432101);
 }
 
 static void
@@ -85,7 +87,7 @@ a_heartbeat_says_nothing (void)
 
   CU_ASSERT_PTR_NOT_NULL_FATAL (line);
   CU_ASSERT_TRUE (line->hello == NULL && line->states->len == 0 && line->have->len == 0);
-  CU_ASSERT_FALSE (line->has_hub || line->has_load);
+  CU_ASSERT_FALSE (line->has_hub || line->has_load || line->has_link);
 }
 
 static void
@@ -160,6 +162,12 @@ malformed_lines_are_refused (void)
     "{\"load\":[1,2,3]}",
     "{\"load\":[-1,0]}",
     "{\"load\":[0,4294967296]}",
+    "{\"link\":1}",
+    "{\"link\":[1]}",
+    "{\"link\":[1,2,3]}",
+    "{\"link\":[0,-1]}",
+    "{\"link\":[0.5,0]}",
+    "{\"link\":[1,null]}",
     "{\"wants\":[[0,1]]}",
     "{\"wants\":[[3,true]]}",
     "{\"wants\":[0]}",
@@ -259,6 +267,7 @@ example_hello (void)
   hello->port = 52418;
   hello->hub = TRUE;
   hello->hub_rate = 12345678901;
+  hello->link = (ExoWireLink){ 1250000000, G_MAXUINT64 };
   return hello;
 }
 
@@ -278,6 +287,8 @@ a_subscription_comes_back_as_it_was_sent (void)
   CU_ASSERT_STRING_EQUAL (back->id, ID);
   CU_ASSERT_STRING_EQUAL (back->name, "k\"i\\tchen");
   CU_ASSERT_TRUE (back->port == 52418 && back->hub && back->hub_rate == 12345678901);
+  CU_ASSERT_EQUAL (back->link.speed, 1250000000);
+  CU_ASSERT_EQUAL (back->link.rate, EXO_WIRE_RATE_MAX);
   CU_ASSERT_EQUAL_FATAL (back->blobs->len, 2);
   CU_ASSERT_STRING_EQUAL (g_array_index (back->blobs, ExoWireBlob, 1).oid, OID_B);
   CU_ASSERT_EQUAL (g_array_index (back->blobs, ExoWireBlob, 1).size, EXO_BLOB_SIZE_MAX);
@@ -294,6 +305,7 @@ a_hello_comes_back_as_it_was_sent (void)
   CU_ASSERT_PTR_NOT_NULL_FATAL (line->hello);
   CU_ASSERT_STRING_EQUAL (line->hello->id, ID);
   CU_ASSERT_TRUE (line->hello->hub && line->hello->hub_rate == 12345678901);
+  CU_ASSERT_EQUAL (line->hello->link.speed, 1250000000);
 }
 
 static void
@@ -400,11 +412,12 @@ a_builder_joins_ranges_and_is_empty_after_take (void)
   exo_wire_builder_add (builder, EXO_WIRE_HAVE, 0, 5, 2);
   exo_wire_builder_add (builder, EXO_WIRE_FETCH, 0, 39, 1);
   exo_wire_builder_load (builder, 2, 0);
+  exo_wire_builder_link (builder, &(ExoWireLink){ 5, 6 });
   exo_wire_builder_hub (builder, TRUE, 7);
   exo_wire_builder_wants (builder, 2, TRUE);
   exo_wire_builder_wants (builder, 2, FALSE);
   CU_ASSERT_FALSE (exo_wire_builder_is_empty (builder));
-  CU_ASSERT_TRUE (takes (builder, "{\"hub\":true,\"hub_rate\":7,\"load\":[2,0],"
+  CU_ASSERT_TRUE (takes (builder, "{\"hub\":true,\"hub_rate\":7,\"load\":[2,0],\"link\":[5,6],"
                                   "\"have\":[[0,5,2],[0,17,3],[2,0,1]],\"fetch\":[[0,39,1]],"
                                   "\"wants\":[[2,false]]}"));
 }

@@ -36,6 +36,8 @@ struct ExoWireBuilder
   guint64 hub_rate;
   gboolean has_load;
   guint uploads, queued;
+  gboolean has_link;
+  ExoWireLink link;
 };
 
 static const char *const event_names[N_EVENTS] = {
@@ -237,6 +239,13 @@ exo_wire_builder_load (ExoWireBuilder *builder, guint uploads, guint queued)
   builder->queued = queued;
 }
 
+void
+exo_wire_builder_link (ExoWireBuilder *builder, const ExoWireLink *link)
+{
+  builder->has_link = TRUE;
+  builder->link = *link;
+}
+
 gboolean
 exo_wire_builder_is_empty (ExoWireBuilder *builder)
 {
@@ -244,13 +253,13 @@ exo_wire_builder_is_empty (ExoWireBuilder *builder)
     if (builder->ranges[i]->len > 0)
       return FALSE;
   return builder->wants->len == 0 && builder->states->len == 0 && !builder->has_hub &&
-         !builder->has_load;
+         !builder->has_load && !builder->has_link;
 }
 
 gsize
 exo_wire_builder_size (ExoWireBuilder *builder)
 {
-  gsize n = 128 + builder->states->len + (gsize) builder->wants->len * 14;
+  gsize n = 256 + builder->states->len + (gsize) builder->wants->len * 14;
 
   for (guint i = 0; i < N_EVENTS; i++)
     n += (gsize) builder->ranges[i]->len * 25; /* "[49999,1048575,1048575]," */
@@ -264,6 +273,14 @@ append_hub (GString *text, gboolean hub, guint64 hub_rate)
 {
   g_string_append_printf (text, "\"hub\":%s,\"hub_rate\":%" G_GUINT64_FORMAT ",",
                           hub ? "true" : "false", MIN (hub_rate, EXO_WIRE_RATE_MAX));
+}
+
+static void
+append_link (GString *text, const ExoWireLink *link)
+{
+  g_string_append_printf (text, "\"link\":[%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT "],",
+                          MIN (link->speed, EXO_WIRE_RATE_MAX),
+                          MIN (link->rate, EXO_WIRE_RATE_MAX));
 }
 
 static void
@@ -302,6 +319,7 @@ builder_clear (ExoWireBuilder *builder)
   g_string_truncate (builder->states, 0);
   builder->has_hub = FALSE;
   builder->has_load = FALSE;
+  builder->has_link = FALSE;
 }
 
 char *
@@ -316,6 +334,8 @@ exo_wire_builder_take (ExoWireBuilder *builder)
     append_hub (text, builder->hub, builder->hub_rate);
   if (builder->has_load)
     g_string_append_printf (text, "\"load\":[%u,%u],", builder->uploads, builder->queued);
+  if (builder->has_link)
+    append_link (text, &builder->link);
   if (builder->states->len > 0)
     {
       g_string_append (text, "\"state\":[");
@@ -354,6 +374,7 @@ append_hello (GString *text, const ExoWireHello *hello)
   if (hello->port != 0)
     g_string_append_printf (text, "\"port\":%u,", hello->port);
   append_hub (text, hello->hub, hello->hub_rate);
+  append_link (text, &hello->link);
 }
 
 char *

@@ -113,6 +113,33 @@ member_array (JsonObject *object,
   return TRUE;
 }
 
+/* Two numbers; they stay as they are if the member is absent. */
+static gboolean
+member_pair (JsonObject *object,
+             const char *name,
+             guint64 max,
+             guint64 *out_one,
+             guint64 *out_other,
+             GError **error)
+{
+  JsonArray *list;
+
+  if (!member_array (object, name, EXO_WIRE_RANGES_MAX, &list, error))
+    return FALSE;
+  if (list == NULL)
+    return TRUE;
+  if (json_array_get_length (list) != 2)
+    return invalid (error, name, "is not a pair of numbers");
+  return node_u64 (json_array_get_element (list, 0), name, max, out_one, error) &&
+         node_u64 (json_array_get_element (list, 1), name, max, out_other, error);
+}
+
+static gboolean
+parse_link (JsonObject *object, ExoWireLink *link, GError **error)
+{
+  return member_pair (object, "link", G_MAXINT64, &link->speed, &link->rate, error);
+}
+
 /* Entry @i of @list as an array of @n; NULL with @error set if it is none */
 static JsonArray *
 entry (JsonArray *list, guint i, guint n, const char *name, GError **error)
@@ -214,7 +241,8 @@ parse_hello (JsonObject *object, GError **error)
   hello->name = exo_wire_clean_name (name, id);
   if (!member_u64 (object, "port", G_MAXUINT16, &port, error) ||
       !member_bool (object, "hub", &hello->hub, error) ||
-      !member_u64 (object, "hub_rate", G_MAXINT64, &hello->hub_rate, error))
+      !member_u64 (object, "hub_rate", G_MAXINT64, &hello->hub_rate, error) ||
+      !parse_link (object, &hello->link, error))
     return NULL;
   hello->port = (guint16) port;
   return g_steal_pointer (&hello);
@@ -468,19 +496,11 @@ parse_wants (JsonObject *object, const Blobs *blobs, ExoWireLine *line, GError *
 static gboolean
 parse_load (JsonObject *object, ExoWireLine *line, GError **error)
 {
-  guint64 uploads, queued;
-  JsonArray *list;
+  guint64 uploads = 0, queued = 0;
 
-  if (!member_array (object, "load", EXO_WIRE_RANGES_MAX, &list, error))
+  line->has_load = json_object_has_member (object, "load");
+  if (!member_pair (object, "load", G_MAXINT32, &uploads, &queued, error))
     return FALSE;
-  if (list == NULL)
-    return TRUE;
-  if (json_array_get_length (list) != 2)
-    return invalid (error, "load", "is not [uploads,queued]");
-  if (!node_u64 (json_array_get_element (list, 0), "load", G_MAXINT32, &uploads, error) ||
-      !node_u64 (json_array_get_element (list, 1), "load", G_MAXINT32, &queued, error))
-    return FALSE;
-  line->has_load = TRUE;
   line->uploads = (guint) uploads;
   line->queued = (guint) queued;
   return TRUE;
@@ -524,6 +544,7 @@ parse_line (JsonObject *object, const Blobs *blobs, ExoWireLine *line, GError **
   if (json_object_has_member (object, "id") && (line->hello = parse_hello (object, error)) == NULL)
     return FALSE;
   line->has_hub = json_object_has_member (object, "hub");
+  line->has_link = json_object_has_member (object, "link");
   return member_bool (object, "hub", &line->hub, error) &&
          member_u64 (object, "hub_rate", G_MAXINT64, &line->hub_rate, error) &&
          parse_states (object, blobs, line, error) &&
@@ -532,7 +553,8 @@ parse_line (JsonObject *object, const Blobs *blobs, ExoWireLine *line, GError **
          parse_ranges (object, "fetch", blobs, line->fetch, error) &&
          parse_ranges (object, "claim", blobs, line->claim, error) &&
          parse_ranges (object, "release", blobs, line->release, error) &&
-         parse_wants (object, blobs, line, error) && parse_load (object, line, error);
+         parse_wants (object, blobs, line, error) && parse_load (object, line, error) &&
+         parse_link (object, &line->link, error);
 }
 
 ExoWireLine *

@@ -9,11 +9,11 @@
  * events; each line is one JSON object with any of the keys below, so that everything which happened
  * within some 5 ms is one line. "b" below is the index of an oid in the subscriber's list.
  *
- *   subscribe  {"v":1,"id":"<32 hex>","name":"host","port":52418,"hub":true,"hub_rate":0,"oids":[["<oid>",size],...]}
- *   hello      {"v":1,"id":..,"name":..,"hub":true,"hub_rate":0}
+ *   subscribe  {"v":1,"id":"<32 hex>","name":"host","port":52418,"hub":true,"hub_rate":0,"link":[0,0],"oids":[["<oid>",size],...]}
+ *   hello      {"v":1,"id":..,"name":..,"hub":true,"hub_rate":0,"link":[0,0]}
  *   state      {"state":[{"b":0,"wants":true,"have":"<base64 bits>"|"all"|"","claim":[[first,n],..],"fetch":[[first,n],..]},..]}
  *   event      {"have":[[b,first,n],..],"drop":[..],"fetch":[..],"claim":[..],"release":[..],"wants":[[b,true],..],
- *               "hub":true,"hub_rate":0,"load":[uploads,queued]}
+ *               "hub":true,"hub_rate":0,"load":[uploads,queued],"link":[speed,rate]}
  *              applied in this order: state, release, drop, have, fetch, claim, wants; a "have" also
  *              ends the fetch or claim of its pieces, whoever sends it need not release them
  *   heartbeat  {}   once a second while a stream is open and nothing else was said; silence for
@@ -46,6 +46,13 @@ typedef struct
   guint64 size;
 } ExoWireBlob;
 
+/* Of a node's own LAN link, bytes/s, 0 unknown */
+typedef struct
+{
+  guint64 speed; /* of its network cards */
+  guint64 rate;  /* that it lately reached */
+} ExoWireLink;
+
 typedef struct
 {
   char id[33];
@@ -53,7 +60,8 @@ typedef struct
   guint16 port;     /* 0 if not said */
   gboolean hub;     /* reaches the Hub */
   guint64 hub_rate; /* bytes/s, 0 unknown */
-  GArray *blobs;    /* of a Subscribe: ExoWireBlob; empty for a Hello */
+  ExoWireLink link;
+  GArray *blobs; /* of a Subscribe: ExoWireBlob; empty for a Hello */
 } ExoWireHello;
 
 GArray *exo_wire_blobs_new (void); /* empty; owns the oids put into it */
@@ -87,6 +95,8 @@ typedef struct
   guint64 hub_rate;
   gboolean has_load;
   guint uploads, queued;
+  gboolean has_link;
+  ExoWireLink link;
 } ExoWireLine;
 
 /* @sizes: of the blobs subscribed to, by b. Unknown keys are ignored. @error: INVALID, TOO_LARGE */
@@ -124,6 +134,7 @@ void exo_wire_builder_state (ExoWireBuilder *builder,
                              const ExoPieceMap *have);
 void exo_wire_builder_hub (ExoWireBuilder *builder, gboolean hub, guint64 hub_rate);
 void exo_wire_builder_load (ExoWireBuilder *builder, guint uploads, guint queued);
+void exo_wire_builder_link (ExoWireBuilder *builder, const ExoWireLink *link);
 gboolean exo_wire_builder_is_empty (ExoWireBuilder *builder);
 gsize exo_wire_builder_size (
     ExoWireBuilder *builder); /* rough bytes so far: take it before EXO_WIRE_LINE_MAX / 2 */
