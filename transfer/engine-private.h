@@ -162,6 +162,8 @@ ExoListing *exo_listing_new (ExoEngine *engine,
 void exo_listing_cancel (ExoListing *listing); /* no callback */
 
 /* node.c */
+char *exo_address_text (GInetAddress *address,
+                        guint port); /* "10.0.0.1:52418", "[fe80::1]:52418" */
 ExoNode *exo_node_new (ExoEngine *engine, ExoNeighbour *neighbour /* (nullable): this machine */);
 void exo_node_tick (ExoNode *node, gint64 now_us);
 void exo_node_rest (ExoNode *node);

@@ -223,6 +223,27 @@ exo_engine_transfer_started (ExoEngine *engine)
 
 /* --- neighbours ------------------------------------------------------------------------------------- */
 
+/* [["10.77.0.1:52418",125000000],..]: where this node is reached, and how fast that link is */
+static void
+add_addresses (ExoEngine *engine, JsonBuilder *builder)
+{
+  g_autoptr (GPtrArray) addresses = exo_lan_addresses ();
+
+  json_builder_set_member_name (builder, "addresses");
+  json_builder_begin_array (builder);
+  for (guint i = 0; exo_engine_port (engine) != 0 && i < addresses->len; i++)
+    {
+      GInetAddress *address = g_ptr_array_index (addresses, i);
+      g_autofree char *text = exo_address_text (address, exo_engine_port (engine));
+
+      json_builder_begin_array (builder);
+      json_builder_add_string_value (builder, text);
+      json_builder_add_int_value (builder, (gint64) exo_lan_address_speed (address));
+      json_builder_end_array (builder);
+    }
+  json_builder_end_array (builder);
+}
+
 static void
 publish_card (ExoEngine *engine)
 {
@@ -242,6 +263,7 @@ publish_card (ExoEngine *engine)
   json_builder_add_string_value (builder, EXO_VERSION);
   json_builder_set_member_name (builder, "hub");
   json_builder_add_boolean_value (builder, engine->hub_reachable);
+  add_addresses (engine, builder);
   json_builder_set_member_name (builder, "free");
   json_builder_add_int_value (builder, (gint64) exo_store_free_bytes (engine->store));
   json_builder_end_object (builder);
@@ -369,12 +391,23 @@ listen_now (ExoEngine *engine)
 {
   g_autoptr (GPtrArray) addresses = exo_lan_addresses ();
   g_autoptr (GError) error = NULL;
+  guint64 speed = 0;
 
+  for (guint i = 0; i < addresses->len; i++)
+    speed = MAX (speed, exo_lan_address_speed (g_ptr_array_index (addresses, i)));
+  exo_swarm_set_link_speed (engine->swarm, speed);
   if (engine->listen_loopback)
     g_ptr_array_add (addresses, g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4));
   if (!exo_lan_server_listen (exo_swarm_server (engine->swarm), addresses, engine->listen_port,
                               engine->listen_loopback, &error))
     g_message ("not serving the LAN: %s", error->message);
+  publish_card (engine);
+}
+
+void
+exo_engine_set_metered (ExoEngine *engine, gboolean metered)
+{
+  exo_swarm_set_metered (engine->swarm, metered);
 }
 
 void

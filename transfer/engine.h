@@ -62,6 +62,9 @@ void exo_engine_peer_gone (ExoEngine *engine, const char *id);
 /* The neighbours present are known: what none of them has may be fetched from the Hub. */
 void exo_engine_peers_settled (ExoEngine *engine);
 void exo_engine_network_changed (ExoEngine *engine);
+/* TRUE: bytes from the Hub cost money or are capped, so nothing that a neighbour has is fetched there, however slow
+ * the neighbour is. FALSE at first. */
+void exo_engine_set_metered (ExoEngine *engine, gboolean metered);
 
 /* A second pull of the same model, revision and globs returns the transfer there is (resumed if it was paused or failed).
  * @revision: (nullable): the default branch. @error: INVALID (names, globs), nothing else: the rest is the transfer's state */

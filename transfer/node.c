@@ -111,6 +111,15 @@ exo_node_tick (ExoNode *node, gint64 now_us)
   exo_node_changed (node);
 }
 
+char *
+exo_address_text (GInetAddress *address, guint port)
+{
+  g_autofree char *host = g_inet_address_to_string (address);
+  gboolean v6 = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV6;
+
+  return g_strdup_printf (v6 ? "[%s]:%u" : "%s:%u", host, port);
+}
+
 static GStrv
 own_addresses (ExoNode *node)
 {
@@ -120,10 +129,7 @@ own_addresses (ExoNode *node)
 
   for (guint i = 0; port != 0 && i < addresses->len; i++)
     {
-      GInetAddress *address = g_ptr_array_index (addresses, i);
-      g_autofree char *host = g_inet_address_to_string (address);
-      gboolean v6 = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV6;
-      g_autofree char *text = g_strdup_printf (v6 ? "[%s]:%u" : "%s:%u", host, port);
+      g_autofree char *text = exo_address_text (g_ptr_array_index (addresses, i), port);
       g_strv_builder_add (texts, text);
     }
   return g_strv_builder_end (texts);

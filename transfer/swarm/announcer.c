@@ -36,6 +36,7 @@ struct ExoAnnouncer
   GHashTable *by_oid;     /* char * -> GArray of Interest, both owned */
   gboolean hub;
   guint64 hub_rate;
+  ExoWireLink link;
   guint told_uploads, told_queued; /* in the last load sent to all */
   guint flush_source, flush_delay_ms, heartbeat_source;
 };
@@ -230,7 +231,8 @@ send_snapshot (ExoAnnouncer *announcer, Subscriber *subscriber)
 {
   ExoWireHello self = { .name = announcer->self_name,
                         .hub = announcer->hub,
-                        .hub_rate = announcer->hub_rate };
+                        .hub_rate = announcer->hub_rate,
+                        .link = announcer->link };
   g_autofree char *line = NULL;
 
   g_strlcpy (self.id, announcer->self_id, sizeof self.id);
@@ -362,6 +364,19 @@ exo_announcer_hub (ExoAnnouncer *announcer, gboolean reachable, guint64 rate)
     {
       Subscriber *subscriber = g_ptr_array_index (announcer->subscribers, i);
       exo_wire_builder_hub (subscriber->builder, reachable, rate);
+    }
+  if (announcer->subscribers->len > 0)
+    flush_soon (announcer);
+}
+
+void
+exo_announcer_link (ExoAnnouncer *announcer, const ExoWireLink *link)
+{
+  announcer->link = *link;
+  for (guint i = 0; i < announcer->subscribers->len; i++)
+    {
+      Subscriber *subscriber = g_ptr_array_index (announcer->subscribers, i);
+      exo_wire_builder_link (subscriber->builder, link);
     }
   if (announcer->subscribers->len > 0)
     flush_soon (announcer);

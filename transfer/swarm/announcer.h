@@ -55,6 +55,7 @@ void exo_announcer_wants (ExoAnnouncer *announcer, const char *oid, gboolean wan
 /* The blob is known of now, or all of it changed: its whole state is sent to those who asked for it. */
 void exo_announcer_state (ExoAnnouncer *announcer, const char *oid);
 void exo_announcer_hub (ExoAnnouncer *announcer, gboolean reachable, guint64 rate);
+void exo_announcer_link (ExoAnnouncer *announcer, const ExoWireLink *link);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoAnnouncer, exo_announcer_free)
 

@@ -18,6 +18,7 @@ struct ExoFlight
   char *peer_id;    /* NULL: the Hub; the neighbour itself may go while the flight lasts */
   guint32 first, n; /* pieces */
   guint32 n_done;   /* of them, from first on */
+  guint64 n_bytes;  /* on disk, from the first piece on */
   ExoFetch *from_peer;
   ExoHubFetch *from_hub;
 };
@@ -38,6 +39,9 @@ length_of (ExoJob *job, guint32 first, guint32 n)
 static void
 advance (ExoFlight *flight, guint64 n_written)
 {
+  if (n_written > flight->n_bytes)
+    exo_rates_add (flight->swarm, flight->peer_id, n_written - flight->n_bytes);
+  flight->n_bytes = MAX (flight->n_bytes, n_written);
   while (flight->n_done < flight->n &&
          length_of (flight->job, flight->first, flight->n_done + 1) <= n_written)
     exo_job_piece_written (flight->job, flight->first + flight->n_done++, flight->peer_id);
@@ -77,6 +81,7 @@ land (ExoFlight *flight, guint status, const GError *error)
   ExoPlanEnding ending = ending_of (flight, status, error);
 
   g_hash_table_remove (swarm->flights, GUINT_TO_POINTER (flight->fetch));
+  exo_rates_end (swarm, flight->peer_id);
   if (job->open && flight->n_done < flight->n)
     exo_announcer_event (swarm->announcer, job->oid, EXO_WIRE_RELEASE,
                          flight->first + flight->n_done, flight->n - flight->n_done);
@@ -186,6 +191,7 @@ exo_flight_start (ExoSwarm *swarm, const ExoPlanAction *action)
   flight->n = action->n;
   job->n_flights++;
   g_hash_table_insert (swarm->flights, GUINT_TO_POINTER (action->fetch), flight);
+  exo_rates_begin (swarm, flight->peer_id);
   if (job->open)
     exo_announcer_event (swarm->announcer, job->oid,
                          neighbour != NULL ? EXO_WIRE_FETCH : EXO_WIRE_CLAIM, action->first,

@@ -41,6 +41,8 @@ exo_job_enter_plan (ExoJob *job, gboolean use_peers)
 {
   ExoSwarm *swarm = job->swarm;
 
+  if (g_hash_table_size (swarm->by_blob) == 0)
+    exo_rates_forget_lan (swarm);
   job->hub_allowed = !use_peers;
   job->blob = exo_plan_add_blob (swarm->plan, job->oid, job->size, exo_partial_map (job->partial),
                                  job->hub_allowed, use_peers);

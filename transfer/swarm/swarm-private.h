@@ -6,6 +6,7 @@
  *   facts.c   what a neighbour says of its pieces, told to the plan
  *   answer.c  what neighbours are told when they ask
  *   flight.c  one fetch under way, from the Hub or from a neighbour
+ *   rates.c   how fast the Hub and the neighbours are, measured and told
  *   job.c     one blob, from the first lock to the verified file
  *   want.c    what can be asked of a want; readers of blobs that are still coming
  *   mend.c    a blob whose hash does not match: who was wrong, what to fetch again
@@ -14,6 +15,7 @@
 #pragma once
 
 #include "transfer/swarm/announcer.h"
+#include "transfer/swarm/pace.h"
 #include "transfer/swarm/plan.h"
 #include "transfer/swarm/session.h"
 #include "transfer/swarm/swarm.h"
@@ -33,6 +35,7 @@ struct ExoNeighbour
   gboolean hub;        /* it reaches the Hub, as it says */
   gboolean announced;  /* by discovery; otherwise it made itself known by a subscription */
   guint64 bytes;       /* received from it */
+  ExoPace pace;        /* of what it sends */
   GHashTable *wants;   /* oids it is fetching, owned strings */
   GHashTable *fetched; /* oids it was ever seen fetching, owned strings */
   GHashTable *mended;  /* oids of which it has dropped pieces, owned strings */
@@ -61,8 +64,11 @@ struct ExoSwarm
   GCancellable *cancellable; /* of the computation of answers */
 
   guint64 bytes_from_hub, bytes_from_lan;
-  guint next_order; /* for ExoJob.order */
-  guint pump_source, wake_source, subscribe_source, informed_source;
+  ExoPace hub_pace, lan_pace; /* of all that comes from there */
+  ExoWireLink link;           /* of this node, as told */
+  gboolean detour;            /* as last reported */
+  guint next_order;           /* for ExoJob.order */
+  guint pump_source, wake_source, subscribe_source, informed_source, rates_source;
   gboolean settled;  /* the neighbours present at the start are known */
   gboolean isolated; /* all neighbours fell silent: they may be back any moment */
   gboolean hub_reachable;
@@ -143,6 +149,15 @@ void exo_flight_cancel (ExoSwarm *swarm, ExoPlanFetch fetch);
 /* Its fetches from the Hub. */
 void exo_flights_leave_hub (ExoJob *job);
 void exo_flights_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder);
+
+/* rates.c: @source_id: a node id, NULL: the Hub */
+void exo_rates_begin (ExoSwarm *swarm, const char *source_id); /* a fetch */
+void exo_rates_add (ExoSwarm *swarm, const char *source_id, guint64 bytes);
+void exo_rates_end (ExoSwarm *swarm, const char *source_id);
+void exo_rates_tell (ExoSwarm *swarm); /* what is known now */
+/* What comes next may go over other neighbours, or over another network altogether. */
+void exo_rates_forget_lan (ExoSwarm *swarm);
+void exo_rates_forget_all (ExoSwarm *swarm);
 
 /* job.c */
 /* @source_id: a node id, NULL: the Hub */

@@ -91,8 +91,7 @@ on_hub_changed (ExoHub *hub, gpointer user_data)
   ExoHubState state;
 
   exo_hub_get_state (hub, &state);
-  exo_plan_set_hub (swarm->plan, state.reachable, state.blocked_until_us, state.rate,
-                    state.first_byte_us);
+  exo_rates_tell (swarm);
   exo_announcer_hub (swarm->announcer, state.reachable, state.rate);
   exo_swarm_pump_soon (swarm);
   /* Where the Hub was out of reach the neighbours probably were, too: they are heard first. */
@@ -154,6 +153,7 @@ make_subscription (ExoSwarm *swarm)
   hello->port = exo_lan_server_port (swarm->server);
   hello->hub = state.reachable;
   hello->hub_rate = state.rate;
+  hello->link = swarm->link;
   hello->blobs = exo_wire_blobs_new ();
   for (guint i = 0; i < jobs->len; i++)
     {
@@ -291,7 +291,7 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
 
   if (neighbour->peer == 0)
     {
-      neighbour->peer = exo_plan_add_peer (swarm->plan, neighbour->id, 0);
+      neighbour->peer = exo_plan_add_peer (swarm->plan, neighbour->id, hello->link.speed);
       g_hash_table_insert (swarm->by_peer, GUINT_TO_POINTER (neighbour->peer), neighbour);
       g_debug ("%s (%s) is connected", neighbour->name, exo_session_base_url (session));
     }
@@ -302,6 +302,7 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
   neighbour->hub = hello->hub;
   swarm->isolated = FALSE;
   exo_plan_peer_hub (swarm->plan, neighbour->peer, hello->hub, hello->hub_rate);
+  exo_plan_peer_link (swarm->plan, neighbour->peer, hello->link.speed, hello->link.rate);
   exo_swarm_neighbour_changed (neighbour);
   exo_swarm_pump_soon (swarm);
 }
@@ -315,6 +316,8 @@ on_session_line (ExoSession *session, const ExoWireLine *line, gpointer user_dat
   exo_facts_apply (neighbour, session, line);
   if (line->has_load)
     exo_plan_peer_load (swarm->plan, neighbour->peer, line->uploads, line->queued);
+  if (line->has_link)
+    exo_plan_peer_link (swarm->plan, neighbour->peer, line->link.speed, line->link.rate);
   if (line->has_hub)
     {
       neighbour->hub = line->hub;
@@ -502,6 +505,7 @@ exo_swarm_network_changed (ExoSwarm *swarm)
   GHashTableIter iter;
   ExoNeighbour *neighbour;
 
+  exo_rates_forget_all (swarm);
   g_hash_table_iter_init (&iter, swarm->neighbours);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
     exo_session_retry_now (neighbour->session);
@@ -720,6 +724,7 @@ exo_swarm_free (ExoSwarm *swarm)
   g_clear_handle_id (&swarm->wake_source, g_source_remove);
   g_clear_handle_id (&swarm->subscribe_source, g_source_remove);
   g_clear_handle_id (&swarm->informed_source, g_source_remove);
+  g_clear_handle_id (&swarm->rates_source, g_source_remove);
   /* What lands is not to set anything going again. */
   exo_hub_set_watch (swarm->hub, NULL, NULL);
   g_hash_table_remove_all (swarm->by_peer);

@@ -56,6 +56,11 @@ void exo_swarm_peer_gone (ExoSwarm *swarm, const char *id);
 void exo_swarm_settled (ExoSwarm *swarm);
 void exo_swarm_network_changed (ExoSwarm *swarm); /* tries again at once whom it could not reach */
 
+/* Of this node's fastest LAN link, as its network card says; bytes/s, 0 unknown (as at first) */
+void exo_swarm_set_link_speed (ExoSwarm *swarm, guint64 speed);
+/* TRUE: bytes from the Hub cost money, see exo_plan_set_metered(). FALSE at first. */
+void exo_swarm_set_metered (ExoSwarm *swarm, gboolean metered);
+
 GPtrArray *exo_swarm_neighbours (ExoSwarm *swarm); /* (transfer container) */
 const char *exo_neighbour_id (ExoNeighbour *neighbour);
 const char *exo_neighbour_name (ExoNeighbour *neighbour);
