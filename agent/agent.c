@@ -30,7 +30,8 @@ struct ExoAgent
   ExoDiscoveryState discovery_state;
   char *discovery_detail; /* what Avahi last said was wrong */
   GNetworkMonitor *monitor;
-  gulong monitor_handler;
+  gulong monitor_handler, metered_handler;
+  ExoMetered metered;
   guint network_source, trim_source;
   void (*stopped) (const char *why, gpointer user_data);
   gpointer user_data;
@@ -136,6 +137,22 @@ on_network_changed (GNetworkMonitor *monitor, gboolean available, gpointer user_
 
   if (agent->network_source == 0)
     agent->network_source = g_timeout_add (NETWORK_DELAY_MS, network_changed, agent);
+}
+
+static void
+apply_metered (ExoAgent *agent)
+{
+  gboolean metered = agent->metered == EXO_METERED_AUTO
+                         ? g_network_monitor_get_network_metered (agent->monitor)
+                         : agent->metered == EXO_METERED_YES;
+
+  exo_engine_set_metered (agent->engine, metered);
+}
+
+static void
+on_metered_changed (GNetworkMonitor *monitor, GParamSpec *property, gpointer user_data)
+{
+  apply_metered (user_data);
 }
 
 /* --- rest --- */
@@ -295,6 +312,7 @@ exo_agent_new (const ExoConfig *config,
   agent->user_data = user_data;
   agent->name = g_strdup (config->name);
   agent->mdns = config->mdns;
+  agent->metered = config->metered;
   agent->identity = exo_identity_open (config->state_dir, error);
   if (agent->identity == NULL || !start_engine (agent, config, error) ||
       !connect_bus (agent, error))
@@ -309,6 +327,9 @@ exo_agent_new (const ExoConfig *config,
   agent->monitor = g_object_ref (g_network_monitor_get_default ());
   agent->monitor_handler =
       g_signal_connect (agent->monitor, "network-changed", G_CALLBACK (on_network_changed), agent);
+  agent->metered_handler = g_signal_connect (agent->monitor, "notify::network-metered",
+                                             G_CALLBACK (on_metered_changed), agent);
+  apply_metered (agent);
   return g_steal_pointer (&agent);
 }
 
@@ -320,7 +341,10 @@ exo_agent_free (ExoAgent *agent)
   g_clear_handle_id (&agent->network_source, g_source_remove);
   g_clear_handle_id (&agent->trim_source, g_source_remove);
   if (agent->monitor != NULL)
-    g_signal_handler_disconnect (agent->monitor, agent->monitor_handler);
+    {
+      g_signal_handler_disconnect (agent->monitor, agent->monitor_handler);
+      g_signal_handler_disconnect (agent->monitor, agent->metered_handler);
+    }
   g_clear_object (&agent->monitor);
   g_clear_pointer (&agent->discovery, exo_discovery_free);
   g_clear_pointer (&agent->dbus, exo_dbus_free);

@@ -22,7 +22,7 @@ static const struct
 } known_groups[] = {
   { "agent", { "name", "state-dir" } },
   { "lan", { "port", "loopback", "peers", "mdns", "upload-slots" } },
-  { "hub", { "endpoint", "token-path", "offline" } },
+  { "hub", { "endpoint", "token-path", "offline", "metered" } },
   { "cache", { "path" } },
 };
 
@@ -450,11 +450,31 @@ load_token (const Sources *sources, ExoConfig *config, GError **error)
 }
 
 static gboolean
+load_metered (const Sources *sources, ExoConfig *config, GError **error)
+{
+  static const char *const names[] = {
+    [EXO_METERED_AUTO] = "auto", [EXO_METERED_NO] = "no", [EXO_METERED_YES] = "yes"
+  };
+  g_autofree char *value = NULL;
+  guint i = 0;
+
+  if (!get_string (sources, "hub", "metered", &value, error))
+    return FALSE;
+  while (value != NULL && i < G_N_ELEMENTS (names) && strcmp (names[i], value) != 0)
+    i++;
+  if (i == G_N_ELEMENTS (names))
+    return fail (sources, "hub", "metered", error, "\"%s\" is neither yes, no nor auto", value);
+  config->metered = (ExoMetered) i;
+  return TRUE;
+}
+
+static gboolean
 load_hub (const Sources *sources, ExoConfig *config, GError **error)
 {
   config->offline = is_true (variable (sources, "HF_HUB_OFFLINE"));
   return load_endpoint (sources, config, error) && load_token (sources, config, error) &&
-         get_flag (sources, "hub", "offline", &config->offline, error);
+         get_flag (sources, "hub", "offline", &config->offline, error) &&
+         load_metered (sources, config, error);
 }
 
 static gboolean

@@ -15,6 +15,7 @@
  *   [hub]   endpoint=    http(s) URL; default: HF_ENDPOINT, https://huggingface.co
  *           token-path=  file with the token; default: HF_TOKEN_PATH, $HF_HOME/token
  *           offline=     true, false; default: HF_HUB_OFFLINE
+ *           metered=     yes, no, auto (default: what the system says of its network): bytes from there cost money
  *   [cache] path=        default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, $HF_HOME/hub
  *
  * HF_HOME defaults to $XDG_CACHE_HOME/huggingface, ~/.cache/huggingface. In folders and files a leading ~ or
@@ -38,6 +39,13 @@ G_BEGIN_DECLS
 #define EXO_CONFIG_UPLOAD_SLOTS_MAX 64u
 #define EXO_CONFIG_FILE_BYTES_MAX   (64u * 1024u)
 
+typedef enum
+{
+  EXO_METERED_AUTO,
+  EXO_METERED_NO,
+  EXO_METERED_YES,
+} ExoMetered;
+
 typedef struct
 {
   char *name;      /* UTF-8, no control characters */
@@ -52,6 +60,7 @@ typedef struct
   char *
       token_path; /* (nullable): to be read when a token is needed, if @token is NULL; may not exist */
   gboolean offline;
+  ExoMetered metered;
   char *cache; /* the Hub cache: models--ORG--NAME lie in it */
 } ExoConfig;
 

@@ -50,6 +50,7 @@ without_anything_there_are_defaults (void)
   CU_ASSERT_FALSE (config->loopback);
   CU_ASSERT_TRUE (config->mdns);
   CU_ASSERT_FALSE (config->offline);
+  CU_ASSERT_EQUAL (config->metered, EXO_METERED_AUTO);
   CU_ASSERT_EQUAL (g_strv_length (config->peers), 0);
   CU_ASSERT_EQUAL (config->upload_slots, 0);
   CU_ASSERT_STRING_EQUAL (config->endpoint, "https://huggingface.co");
@@ -174,6 +175,28 @@ the_key_file_wins_over_the_environment (void)
 }
 
 static void
+a_line_is_metered_as_said_or_as_the_system_finds (void)
+{
+  static const struct
+  {
+    const char *text;
+    ExoMetered metered;
+  } rows[] = {
+    { "[hub]\nmetered=yes\n", EXO_METERED_YES },
+    { "[hub]\nmetered=no\n", EXO_METERED_NO },
+    { "[hub]\nmetered = auto\n", EXO_METERED_AUTO },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (ExoConfig) config = load (rows[i].text, NULL, NULL);
+
+      CU_ASSERT_PTR_NOT_NULL_FATAL (config);
+      CU_ASSERT_EQUAL (config->metered, rows[i].metered);
+    }
+}
+
+static void
 mistakes_are_named (void)
 {
   const struct
@@ -193,6 +216,7 @@ mistakes_are_named (void)
     { "[lan]\npeers=http://a\n", "[lan] peers: \"http://a\" is not" },
     { "[hub]\nendpoint=ftp://x\n", "[hub] endpoint: must be a http:// or https:// URL" },
     { "[hub]\nendpoint=https://u:p@x\n", "[hub] endpoint: must be a http:// or https:// URL" },
+    { "[hub]\nmetered=true\n", "[hub] metered: \"true\" is neither yes, no nor auto" },
     { "[hub]\ntoken-path=token\n", "[hub] token-path: \"token\" is not an absolute path" },
     { "[cache]\npath=a\\x\n", "[cache] path: not text" },
     { "[agent]\nname=a\\nb\n", "[agent] name: must be 1 to 63 bytes" },
@@ -264,6 +288,7 @@ EXO_SUITE ("config",
            TEST (tokens_come_in_their_order),
            TEST (an_explicit_token_file_is_used_in_any_case),
            TEST (the_key_file_wins_over_the_environment),
+           TEST (a_line_is_metered_as_said_or_as_the_system_finds),
            TEST (mistakes_are_named),
            TEST (a_bad_endpoint_in_the_environment_is_named),
            TEST (too_many_peers_and_too_large_a_file_are_refused),
