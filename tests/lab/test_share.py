@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from cases import MIB, Skip, case, sample
-from lab import BUILD, TREE, Lab, need, run
+from lab import BUILD, CONGESTION, TREE, Lab, need, run
 
 
 def pull_all(lab, hosts, model, timeout=60):
@@ -104,6 +104,56 @@ def a_late_joiner_takes_nothing_from_the_hub():
         need(sent == 0, f'the Hub sent {sent} bytes to the late joiner')
         verify_all(lab, lab.hosts)
         return f'first={first:.4f} late-bytes={sent} late-time={seconds:.1f}s'
+
+
+def _give_own_line(lab, host, rate):
+    """A way of its own to the Hub, past the switch and the link that all share."""
+    pid, hub = str(host.holder.pid), str(lab.hub.holder.pid)
+    run('ip', 'link', 'add', 'own', 'netns', pid, 'type', 'veth', 'peer', 'name', 'own', 'netns', hub)
+    for machine, address in ((host, '10.79.0.1'), (lab.hub, '10.79.0.2')):
+        machine.sh(f'ip addr add {address}/24 dev own\nip link set own up\n'
+                   f'tc qdisc add dev own root tbf rate {rate} burst 128kb latency 30ms\n'
+                   f'ip route replace 10.79.0.0/24 dev own src {address} congctl {CONGESTION}')
+    host.sh('\n'.join(f'ip route add {target}/32 via 10.79.0.2 dev own src 10.79.0.1 congctl {CONGESTION}'
+                      for target in ('10.77.0.250', '10.77.0.251')))
+
+
+def _pull_over_a_slow_lan(lab):
+    """The third machine knows its line to the Hub, is late, and its LAN is ten times slower. What it fetched from the Hub
+    by what it lacked, and the seconds it took by those the LAN alone would have taken."""
+    lab.meet()
+    slow, first = lab[3], lab.sample.largest
+    left = lab.sample.bytes - lab.sample.files[first]
+    _give_own_line(lab, slow, '160mbit')
+    time.sleep(1)  # the agent measures anew where its network changed
+    slow.exoctl('pull', lab.sample.name, '--include', first)
+    pull_all(lab, lab.hosts[:2], lab.sample.name)
+    hub_ratio(lab)
+    slow.set_rate('16mbit')
+    lab.hub.reset()
+    alone = left * 8 / 16e6
+    seconds = pull_all(lab, [slow], lab.sample.name, 2 * alone + 20)
+    verify_all(lab, lab.hosts)
+    return lab.hub.stats()['bytes'] / left, seconds / alone
+
+
+@case('share')
+def a_far_faster_line_to_the_hub_is_used_past_a_slow_lan():
+    """LAN 16 Mbit/s, own line 160 Mbit/s: what neighbours have comes from the Hub, too, in a third of the LAN's time."""
+    with Lab(nodes=3, wan='200mbit', lan='400mbit', name='detour', sample=sample('big')) as lab:
+        part, seconds = _pull_over_a_slow_lan(lab)
+        need(0.4 < part <= 1 and seconds < 0.35, f'{part:.2f} from the Hub, {seconds:.2f} of the time\n{lab.logs()}')
+        return f'hub-part={part:.2f} of-lan-time={seconds:.2f}'
+
+
+@case('share')
+def a_metered_line_is_spared_however_slow_the_lan():
+    """The same with metered=yes: what neighbours have is left to them, but for small files of which they could not tell in time."""
+    with Lab(nodes=3, wan='200mbit', lan='400mbit', name='metered', sample=sample('medium'),
+             config={'hub': {'metered': 'yes'}}) as lab:
+        part, seconds = _pull_over_a_slow_lan(lab)
+        need(part < 0.02, f'{part:.2f} from the Hub\n{lab.logs()}')
+        return f'hub-part={part:.2f} of-lan-time={seconds:.2f}'
 
 
 @case('share')
