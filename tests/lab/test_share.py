@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from cases import MIB, Skip, case, sample
-from lab import BUILD, CONGESTION, TREE, Lab, need, run
+from lab import BUILD, CONGESTION, PORT, TREE, Lab, need, run
 
 
 def pull_all(lab, hosts, model, timeout=60):
@@ -154,6 +154,32 @@ def a_metered_line_is_spared_however_slow_the_lan():
         part, seconds = _pull_over_a_slow_lan(lab)
         need(part < 0.02, f'{part:.2f} from the Hub\n{lab.logs()}')
         return f'hub-part={part:.2f} of-lan-time={seconds:.2f}'
+
+
+@case('share')
+def the_node_card_names_addresses_and_link_speeds():
+    """GET /v1/node of a neighbour: its address, with a speed of 0, because a veth has no card to ask."""
+    with Lab(nodes=2, name='card') as lab:
+        lab.meet()
+        card = json.loads(lab[2].sh(f'curl -sf -m 5 http://{lab[1].address}:{PORT}/v1/node'))
+        need([f'{lab[1].address}:{PORT}', 0] in card['addresses'], f'the card: {card}')
+
+
+@case('share')
+def a_slow_machine_leaves_the_hub_to_the_others():
+    """One of three behind 16 Mbit/s, Hub included: it measures that, says so, and claims no more; the others are not held back."""
+    with Lab(nodes=3, wan='100mbit', lan='400mbit', name='slow', sample=sample('big')) as lab:
+        lab.meet()
+        lab[3].set_rate('16mbit')
+        start = time.monotonic()
+        pulls = [host.pull(lab.sample.name) for host in lab.hosts]
+        for pull in pulls[:2]:
+            pull.wait('complete', 60)
+        seconds = time.monotonic() - start
+        part = pulls[2].info['BytesFromHub'] / lab.sample.bytes
+        need(part < 0.027, f'it fetched {part:.3f} of the model from the Hub\n{lab.logs()}')
+        ratio = hub_ratio(lab)
+        return f'hub={ratio:.4f} of-the-slow={part:.3f} time-of-others={seconds:.1f}s'
 
 
 @case('share')
