@@ -245,6 +245,15 @@ on_mdns_finding (ExoDbus *dbus, gpointer user_data)
 
 /* --- life ------------------------------------------------------------------------------------------ */
 
+/* A folder that somebody named should be there; the default one of exo need not. */
+static void
+say_missing_roots (const ExoConfig *config)
+{
+  for (char **root = config->roots; *root != NULL; root++)
+    if (g_strcmp0 (*root, config->exo_models) != 0 && !g_file_test (*root, G_FILE_TEST_IS_DIR))
+      g_warning ("%s is not a folder now; files that come to lie there will be found", *root);
+}
+
 static gboolean
 start_engine (ExoAgent *agent, const ExoConfig *config, GError **error)
 {
@@ -252,6 +261,7 @@ start_engine (ExoAgent *agent, const ExoConfig *config, GError **error)
     .node_id = exo_identity_id (agent->identity),
     .node_name = config->name,
     .hub_cache = config->cache,
+    .roots = (const char *const *) config->roots,
     .state_dir = config->state_dir,
     .endpoint = config->endpoint,
     .token = config->token,
@@ -263,6 +273,7 @@ start_engine (ExoAgent *agent, const ExoConfig *config, GError **error)
     .upload_slots = config->upload_slots,
   };
 
+  say_missing_roots (config);
   agent->engine = exo_engine_new (&engine, error);
   return agent->engine != NULL;
 }

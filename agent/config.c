@@ -23,7 +23,7 @@ static const struct
   { "agent", { "name", "state-dir" } },
   { "lan", { "port", "loopback", "peers", "mdns", "upload-slots" } },
   { "hub", { "endpoint", "token-path", "offline", "metered" } },
-  { "cache", { "path" } },
+  { "cache", { "path", "roots" } },
 };
 
 /* Paths ---------------------------------------------------------------------------------------- */
@@ -488,6 +488,90 @@ load_cache (const Sources *sources, ExoConfig *config, GError **error)
   return get_path (sources, "cache", "path", &config->cache, error);
 }
 
+/* Takes @path. */
+static void
+add_root (GPtrArray *roots, char *path)
+{
+  if (roots->len < EXO_CONFIG_ROOTS_MAX &&
+      !g_ptr_array_find_with_equal_func (roots, path, g_str_equal, NULL))
+    g_ptr_array_add (roots, path);
+  else
+    g_free (path);
+}
+
+static gboolean
+add_key_roots (const Sources *sources, GPtrArray *roots, GError **error)
+{
+  g_autofree char *value = NULL;
+  g_auto (GStrv) parts = NULL;
+
+  if (!get_string (sources, "cache", "roots", &value, error))
+    return FALSE;
+  parts = g_strsplit (value != NULL ? value : "", ";", -1);
+  if (g_strv_length (parts) > EXO_CONFIG_ROOTS_MAX)
+    return fail (sources, "cache", "roots", error, "more than %u", EXO_CONFIG_ROOTS_MAX);
+  for (char **part = parts; *part != NULL; part++)
+    {
+      g_autofree char *path = expand (sources, g_strstrip (*part));
+
+      if (*path == '\0')
+        continue;
+      if (!g_path_is_absolute (path))
+        return fail (sources, "cache", "roots", error, "\"%s\" is not an absolute path", path);
+      add_root (roots, g_canonicalize_filename (path, NULL));
+    }
+  return TRUE;
+}
+
+/* exo expands ~ in these, but no variables; nor does an empty part mean anything to it. */
+static void
+add_exo_list (const Sources *sources, GPtrArray *roots, const char *name)
+{
+  const char *value = variable (sources, name);
+  g_auto (GStrv) parts = g_strsplit (value != NULL ? value : "", ":", -1);
+
+  for (char **part = parts; *part != NULL; part++)
+    {
+      g_autofree char *path = expand_user (sources, *part);
+
+      if (*path != '\0')
+        add_root (roots, g_canonicalize_filename (path, NULL));
+    }
+}
+
+/* $EXO_HOME is relative to the home folder, unlike any other. */
+static char *
+exo_models_path (const Sources *sources)
+{
+  const char *exo_home = variable (sources, "EXO_HOME");
+  g_autofree char *base = exo_home != NULL
+                              ? g_canonicalize_filename (exo_home, home (sources))
+                              : xdg_path (sources, "XDG_DATA_HOME", ".local/share", "exo");
+
+  return g_build_filename (base, "models", NULL);
+}
+
+static gboolean
+load_roots (const Sources *sources, ExoConfig *config, GError **error)
+{
+  g_autoptr (GPtrArray) roots = g_ptr_array_new_with_free_func (g_free);
+
+  if (!add_key_roots (sources, roots, error))
+    return FALSE;
+  add_exo_list (sources, roots, "EXO_MODELS_READ_ONLY_DIRS");
+  add_exo_list (sources, roots, "EXO_MODELS_DIRS");
+  if (variable (sources, "EXO_DEFAULT_MODELS_DIR") != NULL)
+    add_root (roots, variable_path (sources, "EXO_DEFAULT_MODELS_DIR"));
+  else
+    {
+      config->exo_models = exo_models_path (sources);
+      add_root (roots, g_strdup (config->exo_models));
+    }
+  g_ptr_array_add (roots, NULL);
+  config->roots = (char **) g_ptr_array_steal (roots, NULL);
+  return TRUE;
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -532,7 +616,7 @@ exo_config_load (const char *path, char **environment, GError **error)
     sources.path = default_path;
   if (!read_file (&sources, path == NULL, error) || !load_agent (&sources, config, error) ||
       !load_lan (&sources, config, error) || !load_hub (&sources, config, error) ||
-      !load_cache (&sources, config, error))
+      !load_cache (&sources, config, error) || !load_roots (&sources, config, error))
     return NULL;
   return g_steal_pointer (&config);
 }
@@ -549,5 +633,7 @@ exo_config_free (ExoConfig *config)
   g_free (config->token);
   g_free (config->token_path);
   g_free (config->cache);
+  g_strfreev (config->roots);
+  g_free (config->exo_models);
   g_free (config);
 }

@@ -17,10 +17,14 @@
  *           offline=     true, false; default: HF_HUB_OFFLINE
  *           metered=     yes, no, auto (default: what the system says of its network): bytes from there cost money
  *   [cache] path=        default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, $HF_HOME/hub
+ *           roots=       FOLDER;FOLDER...: files in them are sources, too; beside those of exo
  *
  * HF_HOME defaults to $XDG_CACHE_HOME/huggingface, ~/.cache/huggingface. In folders and files a leading ~ or
  * ~USER, then $NAME and ${NAME} are replaced; unknown ones stay as they are, as in Python. A relative path in
  * the environment is relative to the working directory, in the key file it is an error.
+ *
+ * The folders of exo are found as exo finds them: EXO_DEFAULT_MODELS_DIR or else $EXO_HOME/models,
+ * $XDG_DATA_HOME/exo/models, ~/.local/share/exo/models; EXO_MODELS_DIRS and EXO_MODELS_READ_ONLY_DIRS, lists with colons.
  *
  * HF_TOKEN, then HUGGING_FACE_HUB_TOKEN, then the token file. A token-path in the key file is explicit: it puts the
  * variables aside, and HF_HUB_DISABLE_IMPLICIT_TOKEN, which silences all the others, does not silence it.
@@ -36,6 +40,7 @@ G_BEGIN_DECLS
 #define EXO_CONFIG_ENDPOINT_DEFAULT "https://huggingface.co"
 #define EXO_CONFIG_PEERS_MAX        256u
 #define EXO_CONFIG_NAME_MAX         63u /* bytes; one DNS label */
+#define EXO_CONFIG_ROOTS_MAX        64u
 #define EXO_CONFIG_UPLOAD_SLOTS_MAX 64u
 #define EXO_CONFIG_FILE_BYTES_MAX   (64u * 1024u)
 
@@ -61,7 +66,10 @@ typedef struct
       token_path; /* (nullable): to be read when a token is needed, if @token is NULL; may not exist */
   gboolean offline;
   ExoMetered metered;
-  char *cache; /* the Hub cache: models--ORG--NAME lie in it */
+  char *cache;  /* the Hub cache: models--ORG--NAME lie in it */
+  char **roots; /* never NULL; each once, those of the key file first */
+  char *
+      exo_models; /* (nullable): one of @roots that nobody named: where exo would be. May well not exist */
 } ExoConfig;
 
 /* @path: (nullable): $XDG_CONFIG_HOME/exo-agent/agent.conf, which may be absent

@@ -8,6 +8,7 @@
  *   listing.c   where a transfer's list of files comes from, and its later confirmation
  *   record.c    a transfer as the JSON text that survives a restart
  *   node.c      a machine of the lab, as shown to users
+ *   scan.c      what other tools downloaded: found, and asked about
  *   statics.c   neighbours named in the configuration
  *   models.c    what is in the cache: listed, removed, verified
  *   diagnose.c  what is wrong, and how to mend it
@@ -45,6 +46,7 @@ struct _ExoEngine
   guint settle_source, restore_source, tick_source, changed_source, scan_source;
   guint64 base_from_hub, base_from_lan, base_served; /* totals of earlier runs */
   gboolean hub_reachable;                            /* as last shown on the node card */
+  gint64 scanned_us;                                 /* when the last scan began; 0: none yet */
   gint64 last_saved_us;                              /* totals written to the store */
 };
 
@@ -108,6 +110,10 @@ struct _ExoTransfer
   GCancellable *cancellable; /* of the store's operations for the current attempt */
   char *shown;               /* facts last signalled, to signal only changes */
 };
+
+/* scan.c */
+void exo_engine_scan_later (ExoEngine *engine); /* some time after the start */
+void exo_engine_scan_again (ExoEngine *engine); /* now, unless there was a scan a minute ago */
 
 /* transfer.c */
 ExoTransfer *exo_transfer_new (ExoEngine *engine,

@@ -12,7 +12,6 @@
 #define SETTLE_MS      2500 /* pulls wait at most so long for the neighbours to be known */
 #define SAVE_US        (2 * G_USEC_PER_SEC)
 #define RESTORE_US     (2 * G_USEC_PER_SEC)
-#define SCAN_DELAY_S   20   /* after the start, blobs of other tools are hashed */
 #define TRANSFERS_KEPT 100u /* that are over */
 
 enum
@@ -219,6 +218,7 @@ exo_engine_transfer_started (ExoEngine *engine)
   if (engine->tick_source == 0)
     engine->tick_source = g_timeout_add (TICK_MS, tick, engine);
   exo_statics_probe (engine->statics);
+  exo_engine_scan_again (engine);
 }
 
 /* --- neighbours ------------------------------------------------------------------------------------- */
@@ -427,48 +427,6 @@ exo_engine_port (ExoEngine *engine)
   return exo_lan_server_port (exo_swarm_server (engine->swarm));
 }
 
-/* --- blobs other tools brought ------------------------------------------------------------------------ */
-
-static void
-on_repo_open (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (ExoEngine) engine = ((gpointer *) user_data)[0];
-  g_autofree char *type_name = ((gpointer *) user_data)[1];
-  g_autofree char *id = ((gpointer *) user_data)[2];
-  ExoRepoType type;
-  gboolean is_open;
-
-  if (engine->hub != NULL && exo_repo_type_parse (type_name, &type) &&
-      exo_hub_is_open_finish (engine->hub, result, &is_open, NULL))
-    exo_store_set_repo_open (engine->store, type, id, is_open);
-  g_free (user_data);
-}
-
-/* What another tool downloaded may be shared once the Hub says that its repo is public. */
-static gboolean
-scan (gpointer user_data)
-{
-  ExoEngine *engine = user_data;
-  g_autoptr (GPtrArray) repos = exo_store_unknown_repos (engine->store);
-
-  engine->scan_source = 0;
-  exo_store_scan (engine->store, NULL, NULL);
-  for (guint i = 0; i + 1 < repos->len; i += 2)
-    {
-      gpointer *closure;
-      ExoRepoType type;
-
-      if (!exo_repo_type_parse (g_ptr_array_index (repos, i), &type))
-        continue;
-      closure = g_new0 (gpointer, 3);
-      closure[0] = g_object_ref (engine);
-      closure[1] = g_strdup (g_ptr_array_index (repos, i));
-      closure[2] = g_strdup (g_ptr_array_index (repos, i + 1));
-      exo_hub_is_open_async (engine->hub, type, closure[2], NULL, on_repo_open, closure);
-    }
-  return G_SOURCE_REMOVE;
-}
-
 /* --- transfers ------------------------------------------------------------------------------------------ */
 
 GPtrArray *
@@ -646,6 +604,7 @@ start_parts (ExoEngine *engine, const ExoEngineConfig *config, GError **error)
   engine->store = exo_store_new (config->hub_cache, config->state_dir, error);
   if (engine->store == NULL)
     return FALSE;
+  exo_store_set_roots (engine->store, config->roots);
   engine->fetcher = exo_fetcher_new (NULL, "exo-agent/" EXO_VERSION);
   engine->hub = exo_hub_new (engine->fetcher, &hub);
   engine->swarm = exo_swarm_new (&swarm, engine->fetcher, engine->hub, engine->store, &callbacks,
@@ -676,7 +635,7 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   engine->started_us = g_get_monotonic_time ();
   engine->settle_source = g_timeout_add (SETTLE_MS, on_settle_deadline, engine);
   engine->restore_source = g_idle_add (on_started, engine);
-  engine->scan_source = g_timeout_add_seconds (SCAN_DELAY_S, scan, engine);
+  exo_engine_scan_later (engine);
   return g_steal_pointer (&engine);
 }
 

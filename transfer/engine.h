@@ -29,6 +29,7 @@ typedef struct
   const char *node_id; /* 32 hex digits */
   const char *node_name;
   const char *hub_cache;
+  const char *const *roots; /* (nullable): absolute folders of other tools, read only */
   const char *state_dir;
   const char *endpoint;   /* (nullable) */
   const char *token;      /* (nullable) */

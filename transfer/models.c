@@ -28,6 +28,7 @@ exo_engine_models_async (ExoEngine *engine, GAsyncReadyCallback callback, gpoint
   g_autoptr (GTask) task = g_task_new (engine, NULL, callback, user_data);
 
   g_task_set_source_tag (task, exo_engine_models_async);
+  exo_engine_scan_again (engine);
   exo_store_models_async (engine->store, NULL, on_models, g_steal_pointer (&task));
 }
 

@@ -57,6 +57,42 @@ without_anything_there_are_defaults (void)
   CU_ASSERT_STRING_EQUAL (config->cache, "/h/.cache/huggingface/hub");
   CU_ASSERT_STRING_EQUAL (config->token_path, "/h/.cache/huggingface/token");
   CU_ASSERT_PTR_NULL (config->token);
+  CU_ASSERT_STRING_EQUAL (config->exo_models, "/h/.local/share/exo/models");
+}
+
+static void
+models_of_exo_are_where_exo_keeps_them (void)
+{
+  const struct
+  {
+    const char *text, *environment[MAX_VARIABLES];
+    const char *roots, *exo_models;
+  } rows[] = {
+    { NULL, { NULL }, "/h/.local/share/exo/models", "/h/.local/share/exo/models" },
+    { NULL, { "XDG_DATA_HOME=/d" }, "/d/exo/models", "/d/exo/models" },
+    { NULL, { "XDG_DATA_HOME=/d", "EXO_HOME=/e" }, "/e/models", "/e/models" },
+    { NULL, { "EXO_HOME=.exo" }, "/h/.exo/models", "/h/.exo/models" },
+    { NULL, { "EXO_HOME=/e", "EXO_DEFAULT_MODELS_DIR=~/m" }, "/h/m", NULL },
+    { NULL,
+      { "EXO_DEFAULT_MODELS_DIR=/m", "EXO_MODELS_DIRS=/a::~/b:/a", "EXO_MODELS_READ_ONLY_DIRS=/r" },
+      "/r /a /h/b /m",
+      NULL },
+    { "[cache]\nroots=~/x; /y/../z ;;${SUB}/w\n",
+      { "SUB=/s", "EXO_MODELS_DIRS=/z", "EXO_DEFAULT_MODELS_DIR=/m" },
+      "/h/x /z /s/w /m",
+      NULL },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (ExoConfig) config = load (rows[i].text, rows[i].environment, NULL);
+      g_autofree char *roots = NULL;
+
+      CU_ASSERT_PTR_NOT_NULL_FATAL (config);
+      roots = g_strjoinv (" ", config->roots);
+      CU_ASSERT_STRING_EQUAL (roots, rows[i].roots);
+      CU_ASSERT_EQUAL (g_strcmp0 (config->exo_models, rows[i].exo_models), 0);
+    }
 }
 
 static void
@@ -218,6 +254,7 @@ mistakes_are_named (void)
     { "[hub]\nendpoint=https://u:p@x\n", "[hub] endpoint: must be a http:// or https:// URL" },
     { "[hub]\nmetered=true\n", "[hub] metered: \"true\" is neither yes, no nor auto" },
     { "[hub]\ntoken-path=token\n", "[hub] token-path: \"token\" is not an absolute path" },
+    { "[cache]\nroots=/a;b\n", "[cache] roots: \"b\" is not an absolute path" },
     { "[cache]\npath=a\\x\n", "[cache] path: not text" },
     { "[agent]\nname=a\\nb\n", "[agent] name: must be 1 to 63 bytes" },
     { "[agent]\nname="
@@ -284,6 +321,7 @@ a_file_asked_for_must_be_there (void)
 
 EXO_SUITE ("config",
            TEST (without_anything_there_are_defaults),
+           TEST (models_of_exo_are_where_exo_keeps_them),
            TEST (the_cache_is_where_python_would_look),
            TEST (tokens_come_in_their_order),
            TEST (an_explicit_token_file_is_used_in_any_case),

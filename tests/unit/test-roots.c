@@ -335,16 +335,31 @@ what_is_gone_is_forgotten_but_not_a_disk_that_is_away (void)
 
   away = g_build_filename (lab.folder, "away", NULL);
   CU_ASSERT_EQUAL_FATAL (g_rename (lab.root, away), 0);
-  n_warnings = 0;
   scan (&lab);
-  scan (&lab);
-  /* Said, and once */
-  CU_ASSERT_EQUAL (n_warnings, 1);
   CU_ASSERT_FALSE (holds (&lab, OTHER));
   CU_ASSERT_EQUAL_FATAL (g_rename (away, lab.root), 0);
   scan (&lab);
   CU_ASSERT_EQUAL (lab.n_found, 0);
   CU_ASSERT_TRUE (holds (&lab, OTHER));
+  lab_close (&lab);
+}
+
+static void
+a_folder_that_cannot_be_read_is_said_once (void)
+{
+  Lab lab;
+
+  lab_open (&lab);
+  n_warnings = 0;
+  g_rmdir (lab.root);
+  scan (&lab);
+  CU_ASSERT_EQUAL (n_warnings, 0);
+  CU_ASSERT_TRUE_FATAL (g_file_set_contents (lab.root, TEXT, -1, NULL)); /* also for root */
+  scan (&lab);
+  CU_ASSERT_EQUAL (n_warnings, 1);
+  scan (&lab);
+  CU_ASSERT_EQUAL (n_warnings, 1);
+  g_unlink (lab.root);
   lab_close (&lab);
 }
 
@@ -572,6 +587,7 @@ main (void)
     TEST (a_moved_folder_is_not_read_again),
     TEST (a_changed_file_is_hashed_again),
     TEST (what_is_gone_is_forgotten_but_not_a_disk_that_is_away),
+    TEST (a_folder_that_cannot_be_read_is_said_once),
     TEST (a_file_with_two_names_is_hashed_once),
     TEST (unfinished_files_are_left_alone),
     TEST (links_lead_nowhere),

@@ -258,9 +258,10 @@ walk_root (Walk *walk, const char *root)
     close (fd);
   else if (fd < 0 || !walk_folder (walk, fd, root, EXO_STORE_ROOT_DEPTH_MAX))
     {
-      /* A disk that is not plugged in just now keeps its hashes */
+      /* A disk that is not plugged in just now keeps its hashes; one that never was costs nothing */
       walk->whole = FALSE;
-      cannot_read (walk, root, g_strerror (errno));
+      if (errno != ENOENT)
+        cannot_read (walk, root, g_strerror (errno));
     }
   say_unread (walk, root);
 }

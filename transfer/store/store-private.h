@@ -28,7 +28,7 @@ G_BEGIN_DECLS
 #define EXO_STORE_WALK_DEPTH_MAX 64u         /* folders within folders, when walking the cache */
 #define EXO_STORE_ROOT_DEPTH_MAX 16u         /* the same in a root */
 #define EXO_STORE_ROOT_FILES_MAX 100000u     /* in all roots; no more of them are looked at */
-#define EXO_STORE_ROOT_REPOS_MAX 1000u       /* the Hub is asked about at a time */
+#define EXO_STORE_ROOT_REPOS_MAX 64u         /* the Hub is asked about at a time */
 #define EXO_STORE_GIT_BYTES_MAX  (10u << 20) /* past it the Hub keeps no file in git itself */
 
 struct ExoStore

@@ -38,7 +38,8 @@ ExoStore *exo_store_new (const char *hub_cache, const char *state_dir, GError **
 void
 exo_store_free (ExoStore *store); /* waits for what its threads still write; journals are flushed */
 
-/* Absolute paths; a root that is a symlink is followed, symlinks in it are not. Before anything else is asked. */
+/* Absolute paths; a root that is a symlink is followed, symlinks in it are not. One that is not there may come later, one
+ * that cannot be read is warned of once. Before anything else is asked. */
 void exo_store_set_roots (ExoStore *store, const char *const *roots);
 
 const char *exo_store_hub_cache (ExoStore *store);
