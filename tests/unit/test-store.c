@@ -559,6 +559,41 @@ a_listing_says_how_git_names_each_file (void)
   lab_close (&lab);
 }
 
+typedef struct
+{
+  ExoStore *store;
+  guint n_good, n_over;
+} Publications;
+
+static void
+on_published (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Publications *publications = user_data;
+
+  publications->n_over++;
+  publications->n_good += exo_store_publish_finish (publications->store, result, NULL);
+}
+
+/* As two choices of files of one commit do that are complete in the same moment. */
+static void
+one_commit_may_be_published_twice_at_once (void)
+{
+  Lab lab;
+  Publications publications = { 0 };
+  g_autoptr (ExoManifest) manifest = NULL;
+
+  lab_open (&lab);
+  publish_main (&lab);
+  publications.store = lab.store;
+  manifest = manifest_of (&lab, COMMIT, TRUE, "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+  for (guint i = 0; i < 40; i++)
+    exo_store_publish_async (lab.store, manifest, "main", TRUE, NULL, on_published, &publications);
+  while (publications.n_over < 40)
+    g_main_context_iteration (NULL, TRUE);
+  CU_ASSERT_EQUAL (publications.n_good, 40);
+  lab_close (&lab);
+}
+
 static void
 nothing_appears_without_its_blob (void)
 {
@@ -989,6 +1024,7 @@ EXO_SUITE ("store",
            TEST (more_than_fits_is_refused),
            TEST (a_published_tree_is_that_of_the_python_client),
            TEST (a_listing_says_how_git_names_each_file),
+           TEST (one_commit_may_be_published_twice_at_once),
            TEST (nothing_appears_without_its_blob),
            TEST (a_planted_link_leads_nothing_outside),
            TEST (a_held_blob_is_linked_not_fetched),

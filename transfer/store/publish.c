@@ -287,9 +287,12 @@ write_ref (ExoStore *store, ExoManifest *manifest, const char *revision, GError 
                       exo_manifest_commit (manifest), error);
 }
 
+/* One at a time: two of one commit would take each other's files on their way to a rename. */
 static void
 publish_work (ExoStore *store, GTask *task, gpointer task_data)
 {
+  static GMutex publishing;
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&publishing);
   Publish *publish = task_data;
   ExoManifest *manifest = publish->manifest;
   GError *error = NULL;
