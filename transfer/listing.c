@@ -84,7 +84,10 @@ no_neighbour_knows (ExoListing *listing)
   if (listing->hub_error != NULL)
     finish (listing, NULL, FALSE, listing->hub_error);
   else
-    ask_hub (listing, TRUE);
+    {
+      listing->hub_asked_twice = TRUE;
+      ask_hub (listing, TRUE);
+    }
 }
 
 static void
@@ -198,7 +201,6 @@ static void
 ask_hub (ExoListing *listing, gboolean patient)
 {
   listing->n_pending++;
-  listing->hub_asked_twice = patient && listing->ask_neighbours;
   g_object_unref (listing->cancellable);
   listing->cancellable = g_cancellable_new ();
   if (!patient)
@@ -229,6 +231,7 @@ exo_listing_new (ExoEngine *engine,
   listing->cancellable = g_cancellable_new ();
   listing->fetches = g_ptr_array_new ();
   listing->n_pending = 1;
+  /* With nobody else to ask the Hub has all the time; who comes meanwhile is asked when it fails. */
   ask_hub (listing, !ask_neighbours || neighbours->len == 0);
   return listing;
 }
