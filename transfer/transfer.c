@@ -251,7 +251,7 @@ all_opened (ExoTransfer *transfer)
 }
 
 /* Said before the disk is full rather than when it is; what partial files hold already is not counted twice. */
-static void
+static gboolean
 fail_without_room (ExoTransfer *transfer)
 {
   guint64 missing = bytes_missing (transfer),
@@ -260,7 +260,7 @@ fail_without_room (ExoTransfer *transfer)
   g_autoptr (GError) error = NULL;
 
   if (missing <= free_bytes)
-    return;
+    return FALSE;
   need = g_format_size (missing);
   have = g_format_size (free_bytes);
   g_set_error (&error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE,
@@ -268,6 +268,7 @@ fail_without_room (ExoTransfer *transfer)
                "and it goes on by itself.",
                transfer->model, need, have, exo_store_hub_cache (transfer->engine->store));
   fail (transfer, error);
+  return TRUE;
 }
 
 /* Once, when every partial file is open and says what it holds. */
@@ -296,7 +297,11 @@ on_want_changed (ExoWant *want, gpointer user_data)
     case EXO_WANT_FAILED:
       {
         g_autoptr (GError) error = g_error_copy (exo_want_error (want));
-        fail (transfer, error);
+
+        /* Of the whole model it says more than of the first file that did not fit. */
+        if (!g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE) ||
+            !fail_without_room (transfer))
+          fail (transfer, error);
         break;
       }
     case EXO_WANT_FETCHING:
