@@ -1,0 +1,548 @@
+/* test-engine.c - whole engines against a Hub that counts
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "tests/unit/engine-lab.h"
+#include "tests/unit/suite.h"
+
+#define SILENT_API                                                                                 \
+  "[{\"match\":\"*\",\"class\":\"api\",\"fault\":{\"kind\":\"slow\",\"seconds\":3600}}]"
+
+static char *
+in_repo (LabNode *node, const char *a, const char *b)
+{
+  return g_build_filename (node->cache, "models--org--name", a, b, NULL);
+}
+
+/* --- to the end ------------------------------------------------------------------------------- */
+
+static void
+a_pull_fills_the_cache (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoTransferInfo info;
+  ExoEngineTotals totals;
+  g_autofree char *trees = NULL, *name = NULL;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = lab_node_pull (&node, LAB_MODEL);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_EQUAL (info.id, 1);
+  CU_ASSERT_STRING_EQUAL (info.revision, "main");
+  CU_ASSERT_EQUAL (strlen (info.commit), 40);
+  CU_ASSERT_EQUAL (info.bytes_total, engine_lab.bytes);
+  CU_ASSERT_EQUAL (info.bytes_done, engine_lab.bytes);
+  CU_ASSERT_EQUAL (info.bytes_from_hub, engine_lab.unique);
+  CU_ASSERT_EQUAL (info.bytes_from_lan, 0);
+  CU_ASSERT_EQUAL (info.files_total, engine_lab.n_files);
+  CU_ASSERT_EQUAL (info.files_done, engine_lab.n_files);
+  CU_ASSERT_TRUE (info.finished_s >= info.started_s && info.started_s > 0);
+  CU_ASSERT_STRING_EQUAL (info.error_message, "");
+  CU_ASSERT_FALSE (info.unverified_upstream);
+  CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), engine_lab.unique);
+
+  exo_engine_get_totals (node.engine, &totals);
+  CU_ASSERT_EQUAL (totals.bytes_from_hub, engine_lab.unique);
+  CU_ASSERT_TRUE (totals.hub_reachable);
+  name = g_strconcat (info.commit, ".json", NULL);
+  trees = in_repo (&node, "trees", name);
+  CU_ASSERT_TRUE (g_file_test (trees, G_FILE_TEST_IS_REGULAR));
+  CU_ASSERT_STRING_EQUAL (node.warnings->str, "");
+  lab_node_close (&node);
+}
+
+static void
+globs_choose_files (void)
+{
+  const char *const includes[] = { "*.txt", "config*", NULL }, *const excludes[] = { "sub*", NULL };
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoTransferInfo info;
+
+  lab_node_open (&node, "one", NULL);
+  transfer =
+      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, "main", includes, excludes, NULL);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_EQUAL (info.files_total, 1);
+  CU_ASSERT_EQUAL (info.bytes_total, 1234);
+  CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 1234);
+  lab_node_close (&node);
+}
+
+static gboolean
+is_idle (gconstpointer data)
+{
+  return ((const LabNode *) data)->n_idle > 0;
+}
+
+static void
+the_engine_comes_to_rest (void)
+{
+  LabNode node;
+
+  lab_node_open (&node, "one", NULL);
+  lab_wait_state (lab_node_pull (&node, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  lab_wait (is_idle, &node);
+  CU_ASSERT_EQUAL (node.n_restored, 1);
+  lab_node_close (&node);
+}
+
+/* --- again and again ---------------------------------------------------------------------------- */
+
+static void
+a_second_pull_is_the_same_transfer (void)
+{
+  const char *const one[] = { "a*", "b*", NULL }, *const other[] = { "b*", "a*", NULL };
+  LabNode node;
+  ExoTransfer *first, *chosen;
+
+  lab_node_open (&node, "one", NULL);
+  stand_in_faults (engine_lab.hub, SILENT_API);
+  first = lab_node_pull (&node, LAB_MODEL);
+  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), first);
+  CU_ASSERT_PTR_EQUAL (
+      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, "main", NULL, NULL, NULL), first);
+  CU_ASSERT_PTR_NOT_EQUAL (
+      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, "v1", NULL, NULL, NULL), first);
+  CU_ASSERT_PTR_NOT_EQUAL (
+      exo_engine_pull (node.engine, EXO_REPO_DATASET, LAB_MODEL, NULL, NULL, NULL, NULL), first);
+  chosen = exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, one, NULL, NULL);
+  CU_ASSERT_PTR_NOT_EQUAL (chosen, first);
+  CU_ASSERT_PTR_EQUAL (
+      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, other, NULL, NULL), chosen);
+  CU_ASSERT_PTR_NOT_EQUAL (
+      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, NULL, other, NULL), chosen);
+
+  /* One that rests is set going again. */
+  CU_ASSERT_TRUE (exo_transfer_pause (first, NULL));
+  stand_in_faults (engine_lab.hub, NULL);
+  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), first);
+  lab_wait_state (first, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+
+  /* And one that is complete looks whether it still is, for nothing. */
+  stand_in_reset (engine_lab.hub);
+  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), first);
+  CU_ASSERT_EQUAL (lab_state (first), EXO_TRANSFER_RESOLVING);
+  lab_wait_state (first, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 0);
+  lab_node_close (&node);
+}
+
+static void
+names_and_globs_are_checked (void)
+{
+  const char *const bad_globs[] = { "ok", "", NULL }, *const good[] = { "ok", NULL };
+  const struct
+  {
+    const char *id, *revision;
+    const char *const *includes, *const *excludes;
+  } rows[] = {
+    { "", NULL, NULL, NULL },
+    { "a/b/c", NULL, NULL, NULL },
+    { "../b", NULL, NULL, NULL },
+    { "a/../b", NULL, NULL, NULL },
+    { "a b/c", NULL, NULL, NULL },
+    { "/b", NULL, NULL, NULL },
+    { "a/", NULL, NULL, NULL },
+    { LAB_MODEL, "", NULL, NULL },
+    { LAB_MODEL, "../x", NULL, NULL },
+    { LAB_MODEL, "a\nb", NULL, NULL },
+    { LAB_MODEL, "/etc", NULL, NULL },
+    { LAB_MODEL, NULL, bad_globs, NULL },
+    { LAB_MODEL, NULL, good, bad_globs },
+  };
+  LabNode node;
+  g_autoptr (GPtrArray) transfers = NULL;
+
+  lab_node_open (&node, "one", NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      CU_ASSERT_PTR_NULL (exo_engine_pull (node.engine, EXO_REPO_MODEL, rows[i].id,
+                                           rows[i].revision, rows[i].includes, rows[i].excludes,
+                                           &error));
+      CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID));
+    }
+  transfers = exo_engine_transfers (node.engine);
+  CU_ASSERT_EQUAL (transfers->len, 0);
+  lab_node_close (&node);
+}
+
+static void
+what_the_hub_does_not_have_fails_for_good (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoTransferInfo info;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = lab_node_pull (&node, "org/other");
+  lab_wait_state (transfer, EXO_TRANSFER_FAILED);
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_STRING_EQUAL (info.error_code, "NotFound");
+  CU_ASSERT_EQUAL (info.bytes_total, 0);
+  lab_node_close (&node);
+}
+
+/* --- over a restart ------------------------------------------------------------------------------- */
+
+static ExoTransfer *
+only_transfer (LabNode *node)
+{
+  g_autoptr (GPtrArray) transfers = exo_engine_transfers (node->engine);
+
+  CU_ASSERT_EQUAL_FATAL (transfers->len, 1);
+  return g_ptr_array_index (transfers, 0);
+}
+
+static void
+stopped_in_the_middle_it_goes_on_from_the_disk (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoTransferInfo info;
+  guint64 done, hub;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = lab_pull_half (&node);
+  done = lab_bytes_done (transfer);
+  lab_node_stop (&node);
+  stand_in_faults (engine_lab.hub, NULL);
+
+  lab_node_start (&node, NULL);
+  transfer = only_transfer (&node);
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_EQUAL (info.id, 1);
+  CU_ASSERT_EQUAL (info.bytes_done, done); /* at once: progress never falls */
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  hub = stand_in_bytes (engine_lab.hub);
+  CU_ASSERT_TRUE (hub <= engine_lab.unique + engine_lab.unique / 50);
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_EQUAL (info.bytes_from_hub, engine_lab.unique); /* of both runs */
+  lab_node_close (&node);
+}
+
+static void
+a_paused_transfer_stays_paused (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  guint64 done;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = lab_pull_half (&node);
+  CU_ASSERT_TRUE (exo_transfer_pause (transfer, NULL));
+  done = lab_bytes_done (transfer);
+  lab_node_stop (&node);
+
+  lab_node_start (&node, NULL);
+  lab_turn (100);
+  transfer = only_transfer (&node);
+  CU_ASSERT_EQUAL (lab_state (transfer), EXO_TRANSFER_PAUSED);
+  CU_ASSERT_EQUAL (lab_bytes_done (transfer), done);
+  stand_in_faults (engine_lab.hub, NULL);
+  CU_ASSERT_TRUE (exo_transfer_resume (transfer, NULL));
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+}
+
+static void
+a_finished_transfer_is_remembered (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoTransferInfo before, after;
+  g_autofree char *commit = NULL;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = lab_node_pull (&node, LAB_MODEL);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  exo_transfer_get_info (transfer, &before);
+  commit = g_strdup (before.commit);
+  lab_node_stop (&node);
+  stand_in_reset (engine_lab.hub);
+
+  lab_node_start (&node, NULL);
+  transfer = only_transfer (&node);
+  lab_turn (100);
+  exo_transfer_get_info (transfer, &after);
+  CU_ASSERT_EQUAL (after.state, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_STRING_EQUAL (after.commit, commit);
+  CU_ASSERT_EQUAL (after.bytes_total, engine_lab.bytes);
+  CU_ASSERT_EQUAL (after.bytes_done, engine_lab.bytes);
+  CU_ASSERT_EQUAL (after.bytes_from_hub, engine_lab.unique);
+  CU_ASSERT_EQUAL (after.finished_s, before.finished_s);
+  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), transfer);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 0);
+  lab_node_close (&node);
+}
+
+static void
+ids_are_not_given_twice (void)
+{
+  LabNode node;
+  ExoTransferInfo info;
+
+  lab_node_open (&node, "one", NULL);
+  lab_wait_state (lab_node_pull (&node, "org/other"), EXO_TRANSFER_FAILED);
+  lab_node_stop (&node);
+  lab_node_start (&node, NULL);
+  exo_transfer_get_info (lab_node_pull (&node, LAB_MODEL), &info);
+  CU_ASSERT_EQUAL (info.id, 2);
+  lab_node_close (&node);
+}
+
+static void
+stopping_waits_for_nobody (void)
+{
+  LabNode node;
+
+  lab_node_open (&node, "one", NULL);
+  stand_in_faults (engine_lab.hub, SILENT_API);
+  (void) lab_node_pull (&node, LAB_MODEL);
+  lab_turn (20);
+  lab_node_stop (&node); /* the Hub would keep silent for an hour */
+  lab_node_start (&node, NULL);
+  CU_ASSERT_EQUAL (lab_state (only_transfer (&node)), EXO_TRANSFER_RESOLVING);
+  lab_node_close (&node);
+}
+
+/* --- neighbours -------------------------------------------------------------------------------------- */
+
+static void
+what_a_neighbour_has_costs_the_hub_nothing (void)
+{
+  LabNode first, second;
+  ExoTransfer *transfer;
+  ExoTransferInfo info;
+  ExoEngineTotals totals;
+  g_autoptr (GPtrArray) nodes = NULL;
+
+  lab_node_open (&first, "one", NULL);
+  lab_wait_state (lab_node_pull (&first, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  lab_node_open (&second, "two", &first);
+  transfer = lab_node_pull (&second, LAB_MODEL);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&second));
+  CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 0);
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_EQUAL (info.bytes_from_hub, 0);
+  CU_ASSERT_EQUAL (info.bytes_from_lan, engine_lab.unique);
+  exo_engine_get_totals (first.engine, &totals);
+  CU_ASSERT_EQUAL (totals.bytes_served, engine_lab.unique);
+  nodes = exo_engine_nodes (second.engine);
+  CU_ASSERT_EQUAL (nodes->len, 2);
+  lab_node_close (&second);
+  lab_node_close (&first);
+}
+
+static gboolean
+has_neighbour (gconstpointer data)
+{
+  g_autoptr (GPtrArray) nodes = exo_engine_nodes (((const LabNode *) data)->engine);
+
+  return nodes->len == 2;
+}
+
+static void
+take_down_the_hub (void)
+{
+  g_autofree char *down G_GNUC_UNUSED = stand_in_ask (engine_lab.hub, "POST", "/down", "");
+}
+
+static void
+expect_unverified (LabNode *node, ExoTransfer *transfer)
+{
+  ExoTransferInfo info;
+
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (node));
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_TRUE (info.unverified_upstream); /* nobody but the neighbour said what is in it */
+  CU_ASSERT_EQUAL (info.bytes_from_lan, engine_lab.unique);
+}
+
+static void
+a_model_is_had_without_the_hub (void)
+{
+  LabNode first, second;
+
+  lab_node_open (&first, "one", NULL);
+  lab_wait_state (lab_node_pull (&first, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  lab_node_open (&second, "two", &first);
+  lab_wait (has_neighbour, &second);
+  take_down_the_hub ();
+  expect_unverified (&second, lab_node_pull (&second, LAB_MODEL));
+  lab_node_close (&second);
+  lab_node_close (&first);
+}
+
+static void
+a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then (void)
+{
+  LabNode first, second;
+  ExoTransfer *transfer;
+
+  lab_node_open (&first, "one", NULL);
+  lab_wait_state (lab_node_pull (&first, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  lab_node_open (&second, "two", &first);
+  stand_in_faults (engine_lab.hub, SILENT_API);
+  transfer = lab_node_pull (&second, LAB_MODEL);
+  CU_ASSERT_FALSE (has_neighbour (&second));
+  lab_wait (has_neighbour, &second);
+  take_down_the_hub ();
+  expect_unverified (&second, transfer);
+  lab_node_close (&second);
+  lab_node_close (&first);
+}
+
+/* --- removal ------------------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  gboolean is_over;
+  guint64 freed;
+  GError *error;
+} Removal;
+
+static void
+on_removed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Removal *removal = user_data;
+
+  removal->is_over = TRUE;
+  exo_engine_remove_finish (EXO_ENGINE (source), result, &removal->freed, &removal->error);
+}
+
+static gboolean
+is_removed (gconstpointer data)
+{
+  return ((const Removal *) data)->is_over;
+}
+
+static Removal
+remove_model (LabNode *node)
+{
+  Removal removal = { 0 };
+
+  exo_engine_remove_async (node->engine, EXO_REPO_MODEL, LAB_MODEL, NULL, on_removed, &removal);
+  lab_wait (is_removed, &removal);
+  return removal;
+}
+
+static void
+what_is_under_way_is_not_removed (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  Removal removal;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = lab_pull_half (&node);
+  removal = remove_model (&node);
+  CU_ASSERT_TRUE (g_error_matches (removal.error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY));
+  CU_ASSERT_PTR_NOT_NULL (strstr (removal.error->message, "exoctl cancel 1"));
+  g_clear_error (&removal.error);
+
+  /* What has stalled would stay so. */
+  CU_ASSERT_TRUE (exo_transfer_pause (transfer, NULL));
+  stand_in_faults (engine_lab.hub, NULL);
+  CU_ASSERT_TRUE (exo_transfer_resume (transfer, NULL));
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  removal = remove_model (&node);
+  CU_ASSERT_PTR_NULL (removal.error);
+  CU_ASSERT_TRUE (removal.freed >= engine_lab.unique);
+  CU_ASSERT_FALSE (lab_node_is_whole (&node));
+  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), transfer);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+}
+
+/* --- room -------------------------------------------------------------------------------------------------- */
+
+static gboolean has_mounts; /* this process may mount, in a namespace of its own */
+
+static void
+enter_mount_namespace (void)
+{
+  has_mounts =
+      unshare (CLONE_NEWNS) == 0 && mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+static void
+without_room_it_says_so_and_goes_on_later (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoTransferInfo info;
+  g_autofree char *folder = g_build_filename (engine_lab.folder, "small", NULL);
+
+  if (!has_mounts)
+    {
+      printf ("skipped: only root may mount a small disk ...");
+      return;
+    }
+  g_mkdir_with_parents (folder, 0700);
+  CU_ASSERT_EQUAL_FATAL (mount ("tmpfs", folder, "tmpfs", 0, "size=8m"), 0);
+  lab_node_open (&node, "small", NULL);
+  transfer = lab_node_pull (&node, LAB_MODEL);
+  lab_wait_state (transfer, EXO_TRANSFER_FAILED);
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_STRING_EQUAL (info.error_code, "NoSpace");
+  CU_ASSERT_PTR_NOT_NULL (strstr (info.error_message, "Free some space"));
+  CU_ASSERT_TRUE (g_str_has_prefix (node.warnings->str, "disk: " LAB_MODEL));
+  CU_ASSERT_PTR_NULL (strstr (node.warnings->str, "\ndisk")); /* once */
+
+  CU_ASSERT_EQUAL_FATAL (mount ("tmpfs", folder, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+  CU_ASSERT_TRUE (exo_transfer_resume (transfer, NULL));
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+  umount2 (folder, MNT_DETACH);
+}
+
+int
+main (void)
+{
+  CU_TestInfo tests[] = { TEST (a_pull_fills_the_cache),
+                          TEST (globs_choose_files),
+                          TEST (the_engine_comes_to_rest),
+                          TEST (a_second_pull_is_the_same_transfer),
+                          TEST (names_and_globs_are_checked),
+                          TEST (what_the_hub_does_not_have_fails_for_good),
+                          TEST (stopped_in_the_middle_it_goes_on_from_the_disk),
+                          TEST (a_paused_transfer_stays_paused),
+                          TEST (a_finished_transfer_is_remembered),
+                          TEST (ids_are_not_given_twice),
+                          TEST (stopping_waits_for_nobody),
+                          TEST (what_a_neighbour_has_costs_the_hub_nothing),
+                          TEST (a_model_is_had_without_the_hub),
+                          TEST (a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then),
+                          TEST (what_is_under_way_is_not_removed),
+                          TEST (without_room_it_says_so_and_goes_on_later),
+                          CU_TEST_INFO_NULL };
+  int result;
+
+  enter_mount_namespace (); /* before there is any thread */
+  engine_lab_open ();
+  result = exo_suite_run ("engine", tests);
+  engine_lab_close ();
+  return result;
+}
