@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *   engine.c    start and stop, the lists, totals, the quarter-second tick
- *   transfer.c  one model revision: resolve, fetch, publish
+ *   transfer.c  one model revision: its states, its list of files
+ *   files.c     the files of a transfer: looked for, wanted, published
  *   progress.c  a transfer as others see it
  *   listing.c   where a transfer's list of files comes from, and its later confirmation
  *   record.c    a transfer as the JSON text that survives a restart
@@ -23,6 +24,7 @@ G_BEGIN_DECLS
 
 typedef struct ExoStatics ExoStatics;
 typedef struct ExoListing ExoListing;
+typedef struct ExoEndpoint ExoEndpoint;
 
 struct _ExoEngine
 {
@@ -33,8 +35,9 @@ struct _ExoEngine
   ExoStore *store;
   ExoSwarm *swarm;
   ExoStatics *statics;
-  GPtrArray *transfers; /* ExoTransfer, owned, by id */
-  GHashTable *nodes;    /* neighbour id -> ExoNode, owned */
+  ExoEndpoint *endpoint; /* (nullable): switched off, or no port is free */
+  GPtrArray *transfers;  /* ExoTransfer, owned, by id */
+  GHashTable *nodes;     /* neighbour id -> ExoNode, owned */
   ExoNode *self;
   guint16 listen_port;
   gboolean listen_loopback;
@@ -66,6 +69,7 @@ guint64 exo_rate_meter_rate (const ExoRateMeter *meter); /* bytes/s */
 /* One file of a transfer. */
 typedef enum
 {
+  EXO_FILE_UNASKED, /* of a transfer on demand: nobody asked for it yet */
   EXO_FILE_UNKNOWN, /* not looked for on disk yet */
   EXO_FILE_LOOKING,
   EXO_FILE_MISSING,  /* waits for its turn */
@@ -91,12 +95,15 @@ struct _ExoTransfer
   ExoRepoType type;
   char *model, *revision, *commit;
   GStrv includes, excludes;
+  GHashTable *asked;  /* (nullable): on demand: the paths programs asked for, owned */
+  gboolean abandoned; /* on demand, and paused because nobody reads it any more */
   ExoTransferState state;
   GError *error;         /* of FAILED; or why it waits */
   gboolean unverified;   /* the listing came from a neighbour */
   ExoManifest *whole;    /* all files of the commit */
-  ExoManifest *manifest; /* those asked for */
+  ExoManifest *manifest; /* those its globs choose; on demand: all */
   GArray *files;         /* ExoTransferFile, one per file of manifest; never moves */
+  guint n_asked;         /* of files: all, unless on demand */
   guint n_looking, n_wanted, n_done, next_file;
   gboolean space_checked;
   guint64 last_total, last_done; /* as of the last stop or run: shown until it is known anew */
@@ -123,6 +130,12 @@ ExoTransfer *exo_transfer_new (ExoEngine *engine,
                                const char *revision,
                                const char *const *includes,
                                const char *const *excludes);
+/* Files are added by exo_transfer_ask(). The manifest must have been noted in the store. */
+ExoTransfer *exo_transfer_new_on_demand (ExoEngine *engine,
+                                         guint id,
+                                         ExoManifest *manifest,
+                                         const char *revision);
+void exo_transfer_abandon (ExoTransfer *transfer); /* paused until the next exo_transfer_ask() */
 ExoTransfer *exo_transfer_restore (ExoEngine *engine,
                                    const char *json); /* (nullable): the text is damaged */
 void exo_transfer_wake (ExoTransfer *transfer); /* after a restart: goes on with what it was at */
@@ -144,9 +157,19 @@ void exo_transfer_network_changed (ExoTransfer *transfer);
 void exo_transfer_hub_changed (ExoTransfer *transfer, gboolean reachable);
 gboolean exo_transfer_wanted_by (ExoTransfer *transfer, ExoNeighbour *neighbour);
 
-/* of make_files(); valid until exo_transfer_stop() */
-ExoTransferFile *exo_transfer_file (ExoTransfer *transfer, guint index);
 void exo_transfer_changed (ExoTransfer *transfer); /* signals it */
+void exo_transfer_set_state (ExoTransfer *transfer, ExoTransferState state);
+void exo_transfer_fail (ExoTransfer *transfer, const GError *error);
+guint64 exo_transfer_bytes_missing (ExoTransfer *transfer);
+void exo_transfer_confirm_later (ExoTransfer *transfer); /* a neighbour's list of files */
+
+/* files.c */
+void exo_transfer_begin_files (ExoTransfer *transfer); /* its manifest is known */
+void exo_transfer_release_files (ExoTransfer *transfer, gboolean park);
+/* Some program wants this file of a transfer on demand. */
+void exo_transfer_ask (ExoTransfer *transfer, const char *path);
+/* valid until exo_transfer_stop() */
+ExoTransferFile *exo_transfer_file (ExoTransfer *transfer, guint index);
 
 /* record.c */
 char *exo_transfer_to_json (ExoTransfer *transfer);
@@ -166,6 +189,8 @@ ExoListing *exo_listing_new (ExoEngine *engine,
                              ExoListingDone done,
                              gpointer user_data);
 void exo_listing_cancel (ExoListing *listing); /* no callback */
+/* Told to the store. */
+void exo_listing_note (ExoEngine *engine, ExoManifest *manifest, gboolean from_neighbour);
 
 /* node.c */
 char *exo_address_text (GInetAddress *address,
@@ -182,7 +207,20 @@ void exo_statics_free (ExoStatics *statics);
 void exo_statics_probe (ExoStatics *statics);
 gboolean exo_statics_are_probed (ExoStatics *statics); /* each answered, or did not */
 
+/* endpoint/endpoint.c: the Hub for programs of this machine. @error: FAILED: no port */
+ExoEndpoint *exo_endpoint_new (ExoEngine *engine, guint16 port, GError **error);
+void exo_endpoint_free (ExoEndpoint *endpoint);       /* NULL is fine */
+const char *exo_endpoint_url (ExoEndpoint *endpoint); /* "http://127.0.0.1:52419" */
+
 /* engine.c */
+/* The transfer that brings @path of this commit: one that runs, or the one on demand, made where there is none. NULL: that one
+ * was paused by the user. @error: BUSY */
+ExoTransfer *exo_engine_demand (ExoEngine *engine,
+                                ExoManifest *manifest,
+                                gboolean unverified,
+                                const char *revision,
+                                const char *path,
+                                GError **error);
 void exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
 void exo_engine_changed_soon (ExoEngine *engine);   /* some total */

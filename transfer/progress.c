@@ -57,15 +57,36 @@ waiting_for (ExoTransfer *transfer)
 }
 
 static void
+fill_totals (ExoTransfer *transfer, ExoTransferInfo *info)
+{
+  info->bytes_total = transfer->last_total;
+  if (transfer->manifest != NULL && transfer->asked == NULL)
+    {
+      info->bytes_total = exo_manifest_bytes (transfer->manifest);
+      info->files_total = exo_manifest_n_files (transfer->manifest);
+    }
+  else if (transfer->files != NULL)
+    {
+      info->bytes_total = 0;
+      info->files_total = transfer->n_asked;
+      for (guint i = 0; i < transfer->files->len; i++)
+        {
+          const ExoTransferFile *file = exo_transfer_file (transfer, i);
+          info->bytes_total += file->state != EXO_FILE_UNASKED ? file->entry->size : 0;
+        }
+    }
+  else if (transfer->asked != NULL)
+    info->files_total = g_hash_table_size (transfer->asked);
+  info->files_done =
+      transfer->state == EXO_TRANSFER_COMPLETE ? info->files_total : transfer->n_done;
+}
+
+static void
 fill_progress (ExoTransfer *transfer, ExoTransferInfo *info)
 {
   info->bytes_from_hub = transfer->from_hub;
   info->bytes_from_lan = transfer->from_lan;
-  info->bytes_total =
-      transfer->manifest != NULL ? exo_manifest_bytes (transfer->manifest) : transfer->last_total;
-  info->files_total = transfer->manifest != NULL ? exo_manifest_n_files (transfer->manifest) : 0;
-  info->files_done =
-      transfer->state == EXO_TRANSFER_COMPLETE ? info->files_total : transfer->n_done;
+  fill_totals (transfer, info);
   for (guint i = 0; transfer->files != NULL && i < transfer->files->len; i++)
     {
       const ExoTransferFile *file = exo_transfer_file (transfer, i);
@@ -148,6 +169,8 @@ exo_transfer_foreach_file (ExoTransfer *transfer,
     {
       const ExoManifestFile *entry = exo_manifest_file (transfer->manifest, i);
 
+      if (transfer->asked != NULL && !g_hash_table_contains (transfer->asked, entry->path))
+        continue;
       if (transfer->files != NULL)
         each (entry->path, entry->size, file_bytes_done (exo_transfer_file (transfer, i)),
               file_state_name (transfer, exo_transfer_file (transfer, i)), user_data);

@@ -70,6 +70,7 @@ exo_transfer_to_json (ExoTransfer *transfer)
   add_int (builder, "started", transfer->started_s);
   add_int (builder, "finished", transfer->finished_s);
   add_int (builder, "unverified", transfer->unverified);
+  add_int (builder, "on-demand", transfer->asked != NULL);
   add_error (builder, transfer->error);
   json_builder_end_object (builder);
   root = json_builder_get_root (builder);
@@ -119,7 +120,7 @@ fill_error (ExoTransfer *transfer, JsonObject *object)
 
   if (!exo_json_size (object, "error", &code)) /* -1: none */
     return;
-  if (code > EXO_TRANSFER_ERROR_CANCELLED)
+  if (code > EXO_TRANSFER_ERROR_NO_REVISION)
     code = EXO_TRANSFER_ERROR_FAILED;
   transfer->error =
       g_error_new_literal (EXO_TRANSFER_ERROR, (int) code, message != NULL ? message : "");
@@ -142,6 +143,8 @@ fill (ExoTransfer *transfer, JsonObject *object)
   transfer->started_s = (gint64) get_size (object, "started");
   transfer->finished_s = (gint64) get_size (object, "finished");
   transfer->unverified = get_size (object, "unverified") != 0;
+  if (get_size (object, "on-demand") != 0)
+    transfer->asked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   fill_error (transfer, object);
 }
 

@@ -17,8 +17,6 @@
 #include "transfer/engine-private.h"
 #include "transfer/oid.h"
 
-#define WANTS_MAX       256u /* blobs under way at once: each holds a file and a lock */
-#define LOOKING_MAX     16u  /* files looked for on disk at once */
 #define RETRY_SPACE_S   10u
 #define RETRY_NETWORK_S 60u
 #define CONFIRM_FIRST_S 5u
@@ -34,8 +32,6 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (ExoTransfer, exo_transfer, G_TYPE_OBJECT)
 
-static void look_for_files (ExoTransfer *transfer);
-static void want_files (ExoTransfer *transfer);
 static void begin_listing (ExoTransfer *transfer);
 
 void
@@ -57,16 +53,21 @@ exo_transfer_is_opening (ExoTransfer *transfer)
          (transfer->state == EXO_TRANSFER_TRANSFERRING && !transfer->space_checked);
 }
 
+/* One on demand is kept once it is complete, so that it is remembered. Before, a restart ends it: the program that reads will
+ * ask again, and finds what is on disk. */
 void
 exo_transfer_save (ExoTransfer *transfer)
 {
-  g_autofree char *json = exo_transfer_to_json (transfer);
+  g_autofree char *json = NULL;
 
+  if (transfer->asked != NULL && transfer->state != EXO_TRANSFER_COMPLETE)
+    return;
+  json = exo_transfer_to_json (transfer);
   exo_store_save_transfer (transfer->engine->store, transfer->id, json);
 }
 
-static void
-set_state (ExoTransfer *transfer, ExoTransferState state)
+void
+exo_transfer_set_state (ExoTransfer *transfer, ExoTransferState state)
 {
   if (transfer->state == state)
     return;
@@ -89,8 +90,8 @@ on_retry (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static guint64
-bytes_missing (ExoTransfer *transfer)
+guint64
+exo_transfer_bytes_missing (ExoTransfer *transfer)
 {
   ExoTransferInfo info;
 
@@ -103,7 +104,7 @@ on_room_check (gpointer user_data)
 {
   ExoTransfer *transfer = user_data;
 
-  if (exo_store_free_bytes (transfer->engine->store) < bytes_missing (transfer))
+  if (exo_store_free_bytes (transfer->engine->store) < exo_transfer_bytes_missing (transfer))
     return G_SOURCE_CONTINUE;
   return on_retry (transfer);
 }
@@ -118,8 +119,8 @@ retry_when_mended (ExoTransfer *transfer)
     transfer->retry_source = g_timeout_add_seconds (RETRY_NETWORK_S, on_retry, transfer);
 }
 
-static void
-fail (ExoTransfer *transfer, const GError *error)
+void
+exo_transfer_fail (ExoTransfer *transfer, const GError *error)
 {
   GError *kept = g_error_copy (error);
 
@@ -127,7 +128,7 @@ fail (ExoTransfer *transfer, const GError *error)
   g_clear_error (&transfer->error);
   transfer->error = kept;
   retry_when_mended (transfer);
-  set_state (transfer, EXO_TRANSFER_FAILED);
+  exo_transfer_set_state (transfer, EXO_TRANSFER_FAILED);
   if (g_error_matches (kept, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE) ||
       g_error_matches (kept, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DISK))
     exo_engine_warn (transfer->engine, "disk", "%s: %s", transfer->model, kept->message);
@@ -135,7 +136,7 @@ fail (ExoTransfer *transfer, const GError *error)
     g_warning ("%s@%s failed: %s", transfer->model, transfer->revision, kept->message);
 }
 
-/* --- publishing ------------------------------------------------------------------------------------ */
+/* --- confirming later ------------------------------------------------------------------------------------ */
 
 static gboolean
 confirm (gpointer user_data)
@@ -147,319 +148,14 @@ confirm (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void
-confirm_later (ExoTransfer *transfer)
+void
+exo_transfer_confirm_later (ExoTransfer *transfer)
 {
   guint delay = MIN (CONFIRM_FIRST_S << MIN (transfer->n_retries, 5u), CONFIRM_MAX_S);
 
   transfer->n_retries++;
   if (transfer->confirm_source == 0)
     transfer->confirm_source = g_timeout_add_seconds (delay, confirm, transfer);
-}
-
-static void
-on_published (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (ExoTransfer) transfer = user_data;
-  g_autoptr (GError) error = NULL;
-
-  /* An attempt that is over, maybe with its engine: the next one publishes again. */
-  if (g_cancellable_is_cancelled (g_task_get_cancellable (G_TASK (result))))
-    return;
-  if (exo_store_publish_finish (transfer->engine->store, result, &error))
-    {
-      g_clear_error (&transfer->error);
-      transfer->finished_s = g_get_real_time () / G_USEC_PER_SEC;
-      set_state (transfer, EXO_TRANSFER_COMPLETE);
-      if (transfer->unverified)
-        confirm_later (transfer);
-    }
-  else
-    fail (transfer, error);
-}
-
-static void
-publish_if_done (ExoTransfer *transfer)
-{
-  gboolean whole =
-      exo_manifest_n_files (transfer->manifest) == exo_manifest_n_files (transfer->whole);
-
-  if (!exo_transfer_is_active (transfer) || transfer->n_done < transfer->files->len)
-    return;
-  set_state (transfer, EXO_TRANSFER_VERIFYING);
-  exo_store_publish_async (transfer->engine->store, transfer->manifest,
-                           exo_is_commit (transfer->revision) ? NULL : transfer->revision, whole,
-                           transfer->cancellable, on_published, g_object_ref (transfer));
-}
-
-/* --- files ------------------------------------------------------------------------------------------ */
-
-ExoTransferFile *
-exo_transfer_file (ExoTransfer *transfer, guint index)
-{
-  return &g_array_index (transfer->files, ExoTransferFile, index);
-}
-
-static void adopt (ExoTransferFile *file, ExoFileState state);
-
-/* Those that waited for the blob another file of this transfer fetched. */
-static void
-finish_twins (ExoTransfer *transfer, const ExoTransferFile *done)
-{
-  for (guint i = 0; i < transfer->files->len; i++)
-    {
-      ExoTransferFile *file = exo_transfer_file (transfer, i);
-      if (file->state == EXO_FILE_TWIN && strcmp (file->entry->oid, done->entry->oid) == 0)
-        {
-          file->state = EXO_FILE_DONE;
-          transfer->n_done++;
-        }
-    }
-}
-
-static void
-file_done (ExoTransferFile *file)
-{
-  ExoTransfer *transfer = file->transfer;
-
-  file->state = EXO_FILE_DONE;
-  transfer->n_done++;
-  finish_twins (transfer, file);
-}
-
-static void
-release_want (ExoTransferFile *file, gboolean park)
-{
-  ExoTransfer *transfer = file->transfer;
-
-  transfer->from_hub += exo_want_bytes_from_hub (file->want);
-  transfer->from_lan += exo_want_bytes_from_lan (file->want);
-  transfer->n_wanted--;
-  exo_want_release (g_steal_pointer (&file->want), park);
-}
-
-static gboolean
-all_opened (ExoTransfer *transfer)
-{
-  for (guint i = 0; i < transfer->files->len; i++)
-    {
-      const ExoTransferFile *file = exo_transfer_file (transfer, i);
-      if (file->want != NULL && exo_want_state (file->want) == EXO_WANT_OPENING)
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/* Said before the disk is full rather than when it is; what partial files hold already is not counted twice. */
-static gboolean
-fail_without_room (ExoTransfer *transfer)
-{
-  guint64 missing = bytes_missing (transfer),
-          free_bytes = exo_store_free_bytes (transfer->engine->store);
-  g_autofree char *need = NULL, *have = NULL;
-  g_autoptr (GError) error = NULL;
-
-  if (missing <= free_bytes)
-    return FALSE;
-  need = g_format_size (missing);
-  have = g_format_size (free_bytes);
-  g_set_error (&error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE,
-               "%s needs %s more, but only %s are free in %s. Free some space (exoctl models rm), "
-               "and it goes on by itself.",
-               transfer->model, need, have, exo_store_hub_cache (transfer->engine->store));
-  fail (transfer, error);
-  return TRUE;
-}
-
-/* Once, when every partial file is open and says what it holds. */
-static void
-check_room (ExoTransfer *transfer)
-{
-  if (transfer->space_checked || !all_opened (transfer))
-    return;
-  transfer->space_checked = TRUE;
-  fail_without_room (transfer);
-}
-
-static void
-on_want_changed (ExoWant *want, gpointer user_data)
-{
-  ExoTransferFile *file = user_data;
-  ExoTransfer *transfer = file->transfer;
-
-  switch (exo_want_state (want))
-    {
-    case EXO_WANT_DONE:
-      release_want (file, FALSE);
-      /* The blob may lie in another repo's folder: then it is linked into this one's. */
-      adopt (file, EXO_FILE_ADOPTING);
-      break;
-    case EXO_WANT_FAILED:
-      {
-        g_autoptr (GError) error = g_error_copy (exo_want_error (want));
-
-        /* Of the whole model it says more than of the first file that did not fit. */
-        if (!g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE) ||
-            !fail_without_room (transfer))
-          fail (transfer, error);
-        break;
-      }
-    case EXO_WANT_FETCHING:
-      check_room (transfer);
-      break;
-    case EXO_WANT_OPENING:
-    case EXO_WANT_LOCKED:
-    case EXO_WANT_VERIFYING:
-      break;
-    }
-}
-
-static void
-want_file (ExoTransferFile *file)
-{
-  ExoTransfer *transfer = file->transfer;
-  ExoWantSpec spec = {
-    .type = transfer->type,
-    .id = transfer->model,
-    .commit = exo_manifest_commit (transfer->manifest),
-    .path = file->entry->path,
-    .oid = file->entry->oid,
-    .size = file->entry->size,
-    .open = exo_manifest_is_open (transfer->manifest) || transfer->unverified,
-  };
-
-  file->state = EXO_FILE_WANTED;
-  transfer->n_wanted++;
-  file->want = exo_swarm_want (transfer->engine->swarm, &spec, on_want_changed, file);
-}
-
-/* In the order of the manifest, which is the same on every node. */
-static void
-want_files (ExoTransfer *transfer)
-{
-  while (transfer->next_file < transfer->files->len && transfer->n_wanted < WANTS_MAX &&
-         exo_transfer_is_active (transfer))
-    {
-      ExoTransferFile *file = exo_transfer_file (transfer, transfer->next_file++);
-      if (file->state == EXO_FILE_MISSING)
-        want_file (file);
-    }
-}
-
-static void
-go_on (ExoTransfer *transfer)
-{
-  if (!exo_transfer_is_active (transfer))
-    return;
-  if (transfer->n_looking == 0 && transfer->state == EXO_TRANSFER_RESOLVING)
-    {
-      transfer->next_file = 0;
-      set_state (transfer, EXO_TRANSFER_TRANSFERRING);
-    }
-  if (transfer->state == EXO_TRANSFER_TRANSFERRING)
-    {
-      want_files (transfer);
-      check_room (transfer); /* all may have joined jobs of other transfers */
-      publish_if_done (transfer);
-    }
-}
-
-typedef struct
-{
-  ExoTransfer *transfer; /* reference */
-  GCancellable *cancellable;
-  guint index;
-  gboolean was_fetched;
-} Adoption;
-
-static void
-on_adopted (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autofree Adoption *adoption = user_data;
-  g_autoptr (ExoTransfer) transfer = adoption->transfer;
-  g_autoptr (GCancellable) cancellable = adoption->cancellable;
-  g_autoptr (GError) error = NULL;
-  gboolean held;
-  ExoTransferFile *file;
-
-  if (g_cancellable_is_cancelled (cancellable)) /* an attempt that is over, maybe with its engine */
-    return;
-  held = exo_store_adopt_finish (transfer->engine->store, result, &error);
-  file = exo_transfer_file (transfer, adoption->index);
-  if (!adoption->was_fetched)
-    transfer->n_looking--;
-  if (error != NULL)
-    {
-      fail (transfer, error);
-      return;
-    }
-  if (held)
-    file_done (file);
-  else if (file->state != EXO_FILE_TWIN)
-    {
-      /* Fetched and gone again within a moment: fetch it again. */
-      file->state = EXO_FILE_MISSING;
-      if (adoption->was_fetched)
-        want_file (file);
-    }
-  look_for_files (transfer);
-  go_on (transfer);
-}
-
-static void
-adopt (ExoTransferFile *file, ExoFileState state)
-{
-  ExoTransfer *transfer = file->transfer;
-  Adoption *adoption = g_new0 (Adoption, 1);
-
-  file->state = state;
-  adoption->transfer = g_object_ref (transfer);
-  adoption->cancellable = g_object_ref (transfer->cancellable);
-  adoption->index = (guint) (file - exo_transfer_file (transfer, 0));
-  adoption->was_fetched = state == EXO_FILE_ADOPTING;
-  exo_store_adopt_async (transfer->engine->store, transfer->type, transfer->model, file->entry->oid,
-                         file->entry->size, file->entry->path, transfer->cancellable, on_adopted,
-                         adoption);
-}
-
-/* Empty files are made when the snapshot is published; a twin follows its elder. */
-static void
-look_for_files (ExoTransfer *transfer)
-{
-  while (transfer->state == EXO_TRANSFER_RESOLVING && transfer->next_file < transfer->files->len &&
-         transfer->n_looking < LOOKING_MAX)
-    {
-      ExoTransferFile *file = exo_transfer_file (transfer, transfer->next_file++);
-
-      if (file->state != EXO_FILE_UNKNOWN)
-        continue;
-      if (file->entry->size == 0)
-        file_done (file);
-      else
-        {
-          transfer->n_looking++;
-          adopt (file, EXO_FILE_LOOKING);
-        }
-    }
-}
-
-static void
-make_files (ExoTransfer *transfer)
-{
-  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
-  guint n = exo_manifest_n_files (transfer->manifest);
-
-  transfer->files = g_array_sized_new (FALSE, TRUE, sizeof (ExoTransferFile), n);
-  g_array_set_size (transfer->files, n);
-  for (guint i = 0; i < n; i++)
-    {
-      ExoTransferFile *file = exo_transfer_file (transfer, i);
-
-      file->transfer = transfer;
-      file->entry = exo_manifest_file (transfer->manifest, i);
-      if (file->entry->size > 0 && !g_hash_table_add (seen, file->entry->oid))
-        file->state = EXO_FILE_TWIN;
-    }
 }
 
 /* --- the list of files ------------------------------------------------------------------------------- */
@@ -469,12 +165,14 @@ begin_files (ExoTransfer *transfer, ExoManifest *whole)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (ExoManifest) manifest =
-      exo_manifest_filter (whole, (const char *const *) transfer->includes,
-                           (const char *const *) transfer->excludes, &error);
+      transfer->asked != NULL
+          ? exo_manifest_ref (whole)
+          : exo_manifest_filter (whole, (const char *const *) transfer->includes,
+                                 (const char *const *) transfer->excludes, &error);
 
   if (manifest == NULL)
     {
-      fail (transfer, error);
+      exo_transfer_fail (transfer, error);
       return;
     }
   g_clear_pointer (&transfer->whole, exo_manifest_unref);
@@ -483,25 +181,7 @@ begin_files (ExoTransfer *transfer, ExoManifest *whole)
   transfer->manifest = g_steal_pointer (&manifest);
   g_free (transfer->commit);
   transfer->commit = g_strdup (exo_manifest_commit (whole));
-  make_files (transfer);
-  exo_transfer_save (transfer);
-  look_for_files (transfer);
-  go_on (transfer);
-}
-
-/* What a neighbour says about a repo must not make content of ours public: noted as closed until the Hub confirms it. */
-static ExoManifest *
-closed_copy (ExoManifest *manifest)
-{
-  GPtrArray *files = g_ptr_array_new_with_free_func ((GDestroyNotify) exo_manifest_file_free);
-
-  for (guint i = 0; i < exo_manifest_n_files (manifest); i++)
-    {
-      const ExoManifestFile *file = exo_manifest_file (manifest, i);
-      g_ptr_array_add (files, exo_manifest_file_new (file->path, file->size, file->oid));
-    }
-  return exo_manifest_new (exo_manifest_type (manifest), exo_manifest_id (manifest),
-                           exo_manifest_commit (manifest), FALSE, files, NULL);
+  exo_transfer_begin_files (transfer);
 }
 
 static void
@@ -517,7 +197,7 @@ fail_listing (ExoTransfer *transfer, const GError *error)
                    "It is tried again by itself; exoctl doctor says more.",
                    exo_hub_endpoint (transfer->engine->hub), transfer->model, error->message);
     }
-  fail (transfer, told);
+  exo_transfer_fail (transfer, told);
 }
 
 static void
@@ -532,15 +212,10 @@ on_listed (ExoManifest *manifest, gboolean from_neighbour, const GError *error, 
       return;
     }
   transfer->unverified = from_neighbour;
+  exo_listing_note (transfer->engine, manifest, from_neighbour);
   if (from_neighbour)
-    {
-      g_autoptr (ExoManifest) closed = closed_copy (manifest);
-      exo_store_note_manifest (transfer->engine->store, closed);
-      g_message ("%s@%s: the Hub cannot be reached; going by a neighbour's list of files",
-                 transfer->model, transfer->revision);
-    }
-  else
-    exo_store_note_manifest (transfer->engine->store, manifest);
+    g_message ("%s@%s: the Hub cannot be reached; going by a neighbour's list of files",
+               transfer->model, transfer->revision);
   begin_files (transfer, manifest);
 }
 
@@ -549,7 +224,7 @@ begin_listing (ExoTransfer *transfer)
 {
   ExoManifest *known = NULL;
 
-  set_state (transfer, EXO_TRANSFER_RESOLVING);
+  exo_transfer_set_state (transfer, EXO_TRANSFER_RESOLVING);
   /* After a restart it goes on with the commit it had begun, without asking anyone. */
   if (transfer->commit != NULL)
     known = exo_store_peek_manifest (transfer->engine->store, transfer->type, transfer->model,
@@ -592,7 +267,7 @@ refuse_listing (ExoTransfer *transfer)
   exo_engine_warn (transfer->engine, "upstream", "%s", error->message);
   g_clear_pointer (&transfer->commit, g_free);
   transfer->unverified = FALSE;
-  fail (transfer, error);
+  exo_transfer_fail (transfer, error);
 }
 
 static void
@@ -604,10 +279,12 @@ on_confirmed (ExoManifest *manifest,
   ExoTransfer *transfer = user_data;
 
   transfer->confirmation = NULL;
-  if (manifest == NULL && g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND))
+  if (manifest == NULL &&
+      (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND) ||
+       g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_REVISION)))
     refuse_listing (transfer);
   else if (manifest == NULL)
-    confirm_later (transfer);
+    exo_transfer_confirm_later (transfer);
   else if (transfer->whole == NULL || !same_files (manifest, transfer->whole))
     refuse_listing (transfer);
   else
@@ -655,7 +332,8 @@ exo_transfer_start (ExoTransfer *transfer)
   g_clear_error (&transfer->error);
   g_object_unref (transfer->cancellable);
   transfer->cancellable = g_cancellable_new ();
-  if (transfer->state == EXO_TRANSFER_COMPLETE)
+  transfer->abandoned = FALSE;
+  if (transfer->state == EXO_TRANSFER_COMPLETE && transfer->asked == NULL)
     {
       /* A new pull asks what the revision is now, and counts what it fetches itself. */
       g_clear_pointer (&transfer->commit, g_free);
@@ -677,15 +355,7 @@ release_all (ExoTransfer *transfer, gboolean park)
   g_clear_handle_id (&transfer->confirm_source, g_source_remove);
   g_clear_pointer (&transfer->listing, exo_listing_cancel);
   g_clear_pointer (&transfer->confirmation, exo_listing_cancel);
-  for (guint i = 0; transfer->files != NULL && i < transfer->files->len; i++)
-    {
-      ExoTransferFile *file = exo_transfer_file (transfer, i);
-      if (file->want != NULL)
-        release_want (file, park);
-    }
-  g_clear_pointer (&transfer->files, g_array_unref);
-  transfer->n_looking = transfer->n_wanted = transfer->n_done = transfer->next_file = 0;
-  transfer->space_checked = FALSE;
+  exo_transfer_release_files (transfer, park);
 }
 
 void
@@ -710,7 +380,7 @@ exo_transfer_wake (ExoTransfer *transfer)
   else if (transfer->state == EXO_TRANSFER_FAILED)
     retry_when_mended (transfer);
   else if (transfer->unverified)
-    confirm_later (transfer);
+    exo_transfer_confirm_later (transfer);
 }
 
 static gboolean
@@ -730,7 +400,7 @@ exo_transfer_pause (ExoTransfer *transfer, GError **error)
   if (transfer->state == EXO_TRANSFER_COMPLETE)
     return refuse_state (transfer, "paused", error);
   exo_transfer_stop (transfer, TRUE);
-  set_state (transfer, EXO_TRANSFER_PAUSED);
+  exo_transfer_set_state (transfer, EXO_TRANSFER_PAUSED);
   return TRUE;
 }
 
@@ -764,6 +434,7 @@ exo_transfer_finalize (GObject *object)
   g_clear_pointer (&transfer->manifest, exo_manifest_unref);
   g_clear_error (&transfer->error);
   g_clear_object (&transfer->cancellable);
+  g_clear_pointer (&transfer->asked, g_hash_table_unref);
   g_strfreev (transfer->includes);
   g_strfreev (transfer->excludes);
   g_free (transfer->model);
@@ -827,6 +498,29 @@ exo_transfer_new (ExoEngine *engine,
 }
 
 ExoTransfer *
+exo_transfer_new_on_demand (ExoEngine *engine,
+                            guint id,
+                            ExoManifest *manifest,
+                            const char *revision)
+{
+  ExoTransfer *transfer = exo_transfer_new (engine, id, exo_manifest_type (manifest),
+                                            exo_manifest_id (manifest), revision, NULL, NULL);
+
+  transfer->commit = g_strdup (exo_manifest_commit (manifest));
+  transfer->asked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  return transfer;
+}
+
+void
+exo_transfer_abandon (ExoTransfer *transfer)
+{
+  if (!exo_transfer_is_active (transfer))
+    return;
+  exo_transfer_pause (transfer, NULL);
+  transfer->abandoned = TRUE;
+}
+
+ExoTransfer *
 exo_transfer_restore (ExoEngine *engine, const char *json)
 {
   g_autoptr (ExoTransfer) transfer = g_object_new (EXO_TYPE_TRANSFER, NULL);
@@ -845,8 +539,8 @@ exo_transfer_is (ExoTransfer *transfer,
 {
   g_auto (GStrv) in = sorted_copy (includes), ex = sorted_copy (excludes);
 
-  return transfer->type == type && strcmp (transfer->model, model) == 0 &&
-         strcmp (transfer->revision, revision) == 0 &&
+  return transfer->asked == NULL && transfer->type == type &&
+         strcmp (transfer->model, model) == 0 && strcmp (transfer->revision, revision) == 0 &&
          g_strv_equal ((const char *const *) transfer->includes, (const char *const *) in) &&
          g_strv_equal ((const char *const *) transfer->excludes, (const char *const *) ex);
 }

@@ -267,6 +267,29 @@ exo_manifest_file (const ExoManifest *manifest, guint index)
   return g_ptr_array_index (manifest->files, index);
 }
 
+gboolean
+exo_manifest_find (const ExoManifest *manifest, const char *path, guint *out_index)
+{
+  guint low = 0, high = manifest->files->len;
+
+  while (low < high)
+    {
+      guint middle = low + (high - low) / 2;
+      int order = strcmp (exo_manifest_file (manifest, middle)->path, path);
+
+      if (order == 0)
+        {
+          *out_index = middle;
+          return TRUE;
+        }
+      if (order < 0)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+  return FALSE;
+}
+
 guint64
 exo_manifest_bytes (const ExoManifest *manifest)
 {

@@ -65,6 +65,8 @@ const char *exo_manifest_commit (const ExoManifest *manifest);
 gboolean exo_manifest_is_open (const ExoManifest *manifest);
 guint exo_manifest_n_files (const ExoManifest *manifest);
 const ExoManifestFile *exo_manifest_file (const ExoManifest *manifest, guint index);
+/* FALSE: there is no such file */
+gboolean exo_manifest_find (const ExoManifest *manifest, const char *path, guint *out_index);
 guint64 exo_manifest_bytes (const ExoManifest *manifest); /* sum over files */
 
 /* fnmatch globs against the whole path, "*" also matching "/", as the Python client does; a pattern that ends in
