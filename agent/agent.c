@@ -271,6 +271,8 @@ start_engine (ExoAgent *agent, const ExoConfig *config, GError **error)
     .listen_loopback = config->loopback,
     .peers = (const char *const *) config->peers,
     .upload_slots = config->upload_slots,
+    .serve_programs = config->serve_programs,
+    .endpoint_port = config->endpoint_port,
   };
 
   say_missing_roots (config);

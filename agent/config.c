@@ -24,6 +24,7 @@ static const struct
   { "lan", { "port", "loopback", "peers", "mdns", "upload-slots" } },
   { "hub", { "endpoint", "token-path", "offline", "metered" } },
   { "cache", { "path", "roots" } },
+  { "endpoint", { "enabled", "port" } },
 };
 
 /* Paths ---------------------------------------------------------------------------------------- */
@@ -177,8 +178,8 @@ check_groups (const Sources *sources, GError **error)
       if (i == G_N_ELEMENTS (known_groups))
         {
           g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-                       "%s: [%s]: unknown group; known: agent, lan, hub, cache", sources->path,
-                       *group);
+                       "%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint",
+                       sources->path, *group);
           return FALSE;
         }
       if (!check_keys (sources, *group, known_groups[i].keys, error))
@@ -371,6 +372,31 @@ load_lan (const Sources *sources, ExoConfig *config, GError **error)
 }
 
 static gboolean
+load_programs (const Sources *sources, ExoConfig *config, GError **error)
+{
+  guint port = EXO_CONFIG_ENDPOINT_PORT_DEFAULT;
+
+  config->serve_programs = TRUE;
+  if (!get_flag (sources, "endpoint", "enabled", &config->serve_programs, error) ||
+      !get_number (sources, "endpoint", "port", 0, G_MAXUINT16, &port, error))
+    return FALSE;
+  config->endpoint_port = (guint16) port;
+  return TRUE;
+}
+
+/* Whoever exports HF_ENDPOINT for all programs exports it for the agent, too, which would then ask itself. */
+static gboolean
+is_own_endpoint (const ExoConfig *config, const char *url)
+{
+  g_autoptr (GUri) uri = g_uri_parse (url, G_URI_FLAGS_NONE, NULL);
+  static const char *const hosts[] = { "127.0.0.1", "localhost", "::1", NULL };
+
+  return uri != NULL && config->serve_programs && config->endpoint_port != 0 &&
+         g_uri_get_port (uri) == config->endpoint_port &&
+         g_strv_contains (hosts, g_uri_get_host (uri));
+}
+
+static gboolean
 endpoint_is_valid (const char *text)
 {
   g_autoptr (GUri) uri = g_uri_parse (text, G_URI_FLAGS_NONE, NULL);
@@ -393,6 +419,9 @@ load_endpoint (const Sources *sources, ExoConfig *config, GError **error)
   if (value != NULL && !endpoint_is_valid (value))
     return fail (sources, "hub", "endpoint", error,
                  "must be a http:// or https:// URL without user, query and fragment");
+  if (value != NULL && is_own_endpoint (config, value))
+    return fail (sources, "hub", "endpoint", error,
+                 "is this agent's own endpoint for programs: name the Hub itself");
   if (value == NULL && from_environment != NULL && !endpoint_is_valid (from_environment))
     {
       g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
@@ -400,6 +429,8 @@ load_endpoint (const Sources *sources, ExoConfig *config, GError **error)
                    "user, query and fragment");
       return FALSE;
     }
+  if (from_environment != NULL && is_own_endpoint (config, from_environment))
+    from_environment = NULL;
   if (value == NULL)
     value = g_strdup (from_environment != NULL ? from_environment : EXO_CONFIG_ENDPOINT_DEFAULT);
   while (g_str_has_suffix (value, "/"))
@@ -615,8 +646,9 @@ exo_config_load (const char *path, char **environment, GError **error)
   if (path == NULL)
     sources.path = default_path;
   if (!read_file (&sources, path == NULL, error) || !load_agent (&sources, config, error) ||
-      !load_lan (&sources, config, error) || !load_hub (&sources, config, error) ||
-      !load_cache (&sources, config, error) || !load_roots (&sources, config, error))
+      !load_lan (&sources, config, error) || !load_programs (&sources, config, error) ||
+      !load_hub (&sources, config, error) || !load_cache (&sources, config, error) ||
+      !load_roots (&sources, config, error))
     return NULL;
   return g_steal_pointer (&config);
 }

@@ -16,6 +16,8 @@
  *           token-path=  file with the token; default: HF_TOKEN_PATH, $HF_HOME/token
  *           offline=     true, false; default: HF_HUB_OFFLINE
  *           metered=     yes, no, auto (default: what the system says of its network): bytes from there cost money
+ *   [endpoint] enabled=  true (default), false: the Hub for programs of this machine, for their HF_ENDPOINT
+ *           port=        0 (any) to 65535; default 52419. An HF_ENDPOINT that names it is none of the agent's own.
  *   [cache] path=        default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, $HF_HOME/hub
  *           roots=       FOLDER;FOLDER...: files in them are sources, too; beside those of exo
  *
@@ -36,13 +38,14 @@
 
 G_BEGIN_DECLS
 
-#define EXO_CONFIG_PORT_DEFAULT     52418u
-#define EXO_CONFIG_ENDPOINT_DEFAULT "https://huggingface.co"
-#define EXO_CONFIG_PEERS_MAX        256u
-#define EXO_CONFIG_NAME_MAX         63u /* bytes; one DNS label */
-#define EXO_CONFIG_ROOTS_MAX        64u
-#define EXO_CONFIG_UPLOAD_SLOTS_MAX 64u
-#define EXO_CONFIG_FILE_BYTES_MAX   (64u * 1024u)
+#define EXO_CONFIG_PORT_DEFAULT          52418u
+#define EXO_CONFIG_ENDPOINT_DEFAULT      "https://huggingface.co"
+#define EXO_CONFIG_ENDPOINT_PORT_DEFAULT 52419u
+#define EXO_CONFIG_PEERS_MAX             256u
+#define EXO_CONFIG_NAME_MAX              63u /* bytes; one DNS label */
+#define EXO_CONFIG_ROOTS_MAX             64u
+#define EXO_CONFIG_UPLOAD_SLOTS_MAX      64u
+#define EXO_CONFIG_FILE_BYTES_MAX        (64u * 1024u)
 
 typedef enum
 {
@@ -60,8 +63,10 @@ typedef struct
   char **peers; /* "host:port" or "[v6]:port"; never NULL */
   gboolean mdns;
   guint upload_slots; /* 0: default */
-  char *endpoint;     /* without a slash at the end */
-  char *token;        /* (nullable): from the environment. Never to be logged */
+  gboolean serve_programs;
+  guint16 endpoint_port;
+  char *endpoint; /* without a slash at the end */
+  char *token;    /* (nullable): from the environment. Never to be logged */
   char *
       token_path; /* (nullable): to be read when a token is needed, if @token is NULL; may not exist */
   gboolean offline;

@@ -116,6 +116,7 @@ on_changed (ExoEngine *engine, ExoDbus *dbus)
   endpoint = exo_dbus_text (totals.endpoint);
   exo_agent1_set_port (dbus->iface, exo_engine_port (engine));
   exo_agent1_set_endpoint (dbus->iface, endpoint);
+  exo_agent1_set_local_endpoint (dbus->iface, totals.local_endpoint);
   exo_agent1_set_hub_reachable (dbus->iface, totals.hub_reachable);
   exo_agent1_set_cache_path (dbus->iface, hub_cache);
   exo_agent1_set_cache_bytes (dbus->iface, totals.cache_bytes);

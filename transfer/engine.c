@@ -103,6 +103,7 @@ exo_engine_get_totals (ExoEngine *engine, ExoEngineTotals *out_totals)
     .peers = g_hash_table_size (engine->nodes),
     .endpoint = exo_hub_endpoint (engine->hub),
     .hub_cache = exo_store_hub_cache (engine->store),
+    .local_endpoint = engine->endpoint != NULL ? exo_endpoint_url (engine->endpoint) : "",
   };
 }
 
@@ -523,6 +524,73 @@ exo_engine_pull (ExoEngine *engine,
   return transfer;
 }
 
+static ExoTransfer *
+find_on_demand (ExoEngine *engine, ExoManifest *manifest)
+{
+  for (guint i = 0; i < engine->transfers->len; i++)
+    {
+      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
+      if (transfer->asked != NULL && transfer->type == exo_manifest_type (manifest) &&
+          strcmp (transfer->model, exo_manifest_id (manifest)) == 0 &&
+          g_strcmp0 (transfer->commit, exo_manifest_commit (manifest)) == 0)
+        return transfer;
+    }
+  return NULL;
+}
+
+/* A pull that runs and has the file anyway. */
+static ExoTransfer *
+find_pull_with (ExoEngine *engine, ExoManifest *manifest, const char *path)
+{
+  for (guint i = 0; i < engine->transfers->len; i++)
+    {
+      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
+      guint index;
+      if (transfer->asked == NULL && exo_transfer_is_active (transfer) &&
+          transfer->manifest != NULL && transfer->type == exo_manifest_type (manifest) &&
+          strcmp (transfer->model, exo_manifest_id (manifest)) == 0 &&
+          g_strcmp0 (transfer->commit, exo_manifest_commit (manifest)) == 0 &&
+          exo_manifest_find (transfer->manifest, path, &index))
+        return transfer;
+    }
+  return NULL;
+}
+
+ExoTransfer *
+exo_engine_demand (ExoEngine *engine,
+                   ExoManifest *manifest,
+                   gboolean unverified,
+                   const char *revision,
+                   const char *path,
+                   GError **error)
+{
+  ExoTransfer *transfer = find_pull_with (engine, manifest, path);
+  gboolean is_new;
+
+  if (transfer != NULL)
+    return transfer;
+  transfer = find_on_demand (engine, manifest);
+  is_new = transfer == NULL;
+  if (!is_new && transfer->state == EXO_TRANSFER_PAUSED && !transfer->abandoned)
+    {
+      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
+                   "%s is paused on this machine: exoctl resume %u", transfer->model, transfer->id);
+      return NULL;
+    }
+  if (is_new)
+    {
+      transfer = exo_transfer_new_on_demand (engine, engine->next_id++, manifest, revision);
+      transfer->unverified = unverified;
+      g_ptr_array_add (engine->transfers, transfer);
+      g_message ("a program asks for %s@%s: transfer %u", transfer->model, revision, transfer->id);
+      g_signal_emit (engine, signals[TRANSFER_ADDED], 0, transfer);
+    }
+  exo_transfer_ask (transfer, path);
+  if (is_new)
+    forget_oldest (engine);
+  return transfer;
+}
+
 static void
 restore_transfers (ExoEngine *engine)
 {
@@ -612,6 +680,19 @@ start_parts (ExoEngine *engine, const ExoEngineConfig *config, GError **error)
   return engine->swarm != NULL;
 }
 
+/* The agent does its work without it, too. */
+static void
+start_endpoint (ExoEngine *engine, const ExoEngineConfig *config)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!config->serve_programs)
+    return;
+  engine->endpoint = exo_endpoint_new (engine, config->endpoint_port, &error);
+  if (engine->endpoint == NULL)
+    g_warning ("programs cannot download through this agent: %s", error->message);
+}
+
 ExoEngine *
 exo_engine_new (const ExoEngineConfig *config, GError **error)
 {
@@ -632,6 +713,7 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   listen_now (engine);
   exo_statics_probe (engine->statics);
   restore_transfers (engine);
+  start_endpoint (engine, config);
   engine->started_us = g_get_monotonic_time ();
   engine->settle_source = g_timeout_add (SETTLE_MS, on_settle_deadline, engine);
   engine->restore_source = g_idle_add (on_started, engine);
@@ -663,6 +745,7 @@ exo_engine_stop (ExoEngine *engine)
   g_clear_handle_id (&engine->tick_source, g_source_remove);
   g_clear_handle_id (&engine->changed_source, g_source_remove);
   g_clear_handle_id (&engine->scan_source, g_source_remove);
+  g_clear_pointer (&engine->endpoint, exo_endpoint_free);
   for (guint i = 0; engine->swarm != NULL && i < engine->transfers->len; i++)
     {
       exo_transfer_save (g_ptr_array_index (engine->transfers, i));

@@ -39,7 +39,9 @@ typedef struct
   gboolean listen_loopback; /* several agents on one machine, tests */
   const char *const
       *peers; /* (nullable): static neighbours, "host:port", for networks without multicast */
-  guint upload_slots; /* 0: default */
+  guint upload_slots;      /* 0: default */
+  gboolean serve_programs; /* the Hub-compatible endpoint on 127.0.0.1 */
+  guint16 endpoint_port;   /* of it; 0 any */
 } ExoEngineConfig;
 
 /* Signals of ExoEngine:
@@ -90,6 +92,8 @@ typedef struct
   gint64 hub_blocked_s; /* seconds until the Hub may be asked again, 0: now */
   guint peers;          /* present */
   const char *endpoint;
+  const char *
+      local_endpoint; /* "http://127.0.0.1:52419" for HF_ENDPOINT of programs; "" if there is none */
   const char *hub_cache;
 } ExoEngineTotals;
 

@@ -21,6 +21,7 @@ static const char *const names[] = {
   [EXO_TRANSFER_ERROR_MISMATCH] = "Mismatch",
   [EXO_TRANSFER_ERROR_BUSY] = "Busy",
   [EXO_TRANSFER_ERROR_CANCELLED] = "Failed",
+  [EXO_TRANSFER_ERROR_NO_REVISION] = "NotFound",
 };
 
 const char *

@@ -30,6 +30,7 @@ typedef enum
   EXO_TRANSFER_ERROR_MISMATCH,    /* whole-file hash differs from the oid */
   EXO_TRANSFER_ERROR_BUSY,        /* another process holds the lock */
   EXO_TRANSFER_ERROR_CANCELLED,   /* the caller cancelled */
+  EXO_TRANSFER_ERROR_NO_REVISION, /* the repo is there, the revision is not */
 } ExoTransferError;
 
 /* The NAME of org.exo.Agent1.Error.NAME (agent/org.exo.Agent1.xml) that says @code to a user: what is

@@ -242,3 +242,27 @@ exo_listing_cancel (ExoListing *listing)
   stop (listing);
   listing_unref (listing);
 }
+
+/* What a neighbour says about a repo must not make content of ours public: noted as closed until the Hub confirms it. */
+static ExoManifest *
+closed_copy (ExoManifest *manifest)
+{
+  GPtrArray *files = g_ptr_array_new_with_free_func ((GDestroyNotify) exo_manifest_file_free);
+
+  for (guint i = 0; i < exo_manifest_n_files (manifest); i++)
+    {
+      const ExoManifestFile *file = exo_manifest_file (manifest, i);
+      g_ptr_array_add (files, exo_manifest_file_new (file->path, file->size, file->oid));
+    }
+  return exo_manifest_new (exo_manifest_type (manifest), exo_manifest_id (manifest),
+                           exo_manifest_commit (manifest), FALSE, files, NULL);
+}
+
+void
+exo_listing_note (ExoEngine *engine, ExoManifest *manifest, gboolean from_neighbour)
+{
+  g_autoptr (ExoManifest) noted =
+      from_neighbour ? closed_copy (manifest) : exo_manifest_ref (manifest);
+
+  exo_store_note_manifest (engine->store, noted);
+}

@@ -87,6 +87,18 @@ shell_cache (void)
   return g_build_filename (g_get_user_cache_dir (), "huggingface", "hub", NULL);
 }
 
+static void
+print_endpoint (ExoAgent1 *agent)
+{
+  const char *endpoint = exo_agent1_get_local_endpoint (agent);
+  g_autofree char *quoted = NULL;
+
+  if (endpoint == NULL || *endpoint == '\0')
+    return;
+  quoted = g_shell_quote (endpoint);
+  exo_print ("export HF_ENDPOINT=%s\n", quoted);
+}
+
 static int
 run_env (const ExoCtl *ctl, char **arguments, GError **error)
 {
@@ -104,6 +116,7 @@ run_env (const ExoCtl *ctl, char **arguments, GError **error)
                    "The path of the cache, %s, cannot be put into a shell command safely", clean);
       return EXO_EXIT_FAILED;
     }
+  print_endpoint (agent);
   if (g_str_equal (ours, path))
     {
       exo_print ("# Tools started from this shell use the agent's cache already: %s\n", path);
@@ -119,6 +132,6 @@ const ExoCommand exo_command_env = {
   .arguments = "",
   .summary = "Print what to export so that tools find the models",
   .description = "For a shell:  eval \"$(exoctl env)\"\n"
-                 "Prints a comment only if tools started from here use the agent's cache already.",
+                 "Tools then find what the agent has, and download through it what it has not.",
   .run = run_env,
 };

@@ -149,6 +149,7 @@ lab_node_start (LabNode *node, LabNode *peer)
     .endpoint = stand_in_url (engine_lab.hub),
     .listen_loopback = TRUE,
     .peers = peers,
+    .serve_programs = TRUE,
   };
 
   node->engine = exo_engine_new (&config, &error);

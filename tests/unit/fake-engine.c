@@ -328,6 +328,7 @@ exo_engine_init (ExoEngine *self)
   self->findings = g_ptr_array_new_with_free_func ((GDestroyNotify) exo_finding_free);
   self->wrong = g_ptr_array_new_with_free_func (g_free);
   self->totals.endpoint = "https://huggingface.co";
+  self->totals.local_endpoint = "";
   self->totals.hub_cache = "/nowhere/hub";
 }
 

@@ -233,13 +233,41 @@ a_line_is_metered_as_said_or_as_the_system_finds (void)
 }
 
 static void
+the_agent_is_not_its_own_hub (void)
+{
+  const struct
+  {
+    const char *text, *variable, *endpoint;
+  } rows[] = {
+    { NULL, "HF_ENDPOINT=http://127.0.0.1:52419", "https://huggingface.co" },
+    { NULL, "HF_ENDPOINT=http://localhost:52419/", "https://huggingface.co" },
+    { NULL, "HF_ENDPOINT=http://127.0.0.1:52418", "http://127.0.0.1:52418" },
+    { "[endpoint]\nport=1000\n", "HF_ENDPOINT=http://127.0.0.1:1000", "https://huggingface.co" },
+    { "[endpoint]\nport=1000\n", "HF_ENDPOINT=http://127.0.0.1:52419", "http://127.0.0.1:52419" },
+    { "[endpoint]\nenabled=false\n", "HF_ENDPOINT=http://127.0.0.1:52419",
+      "http://127.0.0.1:52419" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (ExoConfig) config =
+          load (rows[i].text, (const char *[]){ rows[i].variable, NULL }, NULL);
+
+      CU_ASSERT_PTR_NOT_NULL_FATAL (config);
+      CU_ASSERT_STRING_EQUAL (config->endpoint, rows[i].endpoint);
+    }
+}
+
+static void
 mistakes_are_named (void)
 {
   const struct
   {
     const char *text, *message;
   } rows[] = {
-    { "[lna]\nport=1\n", "[lna]: unknown group; known: agent, lan, hub, cache" },
+    { "[lna]\nport=1\n", "[lna]: unknown group; known: agent, lan, hub, cache, endpoint" },
+    { "[endpoint]\nport=65536\n", "[endpoint] port: \"65536\" is not a number from 0 to 65535" },
+    { "[hub]\nendpoint=http://localhost:52419\n", "[hub] endpoint: is this agent's own endpoint" },
     { "[lan]\nprot=1\n",
       "[lan] prot: unknown key; known here: port, loopback, peers, mdns, upload-slots" },
     { "[lan]\nport=65536\n", "[lan] port: \"65536\" is not a number from 0 to 65535" },
@@ -327,6 +355,7 @@ EXO_SUITE ("config",
            TEST (an_explicit_token_file_is_used_in_any_case),
            TEST (the_key_file_wins_over_the_environment),
            TEST (a_line_is_metered_as_said_or_as_the_system_finds),
+           TEST (the_agent_is_not_its_own_hub),
            TEST (mistakes_are_named),
            TEST (a_bad_endpoint_in_the_environment_is_named),
            TEST (too_many_peers_and_too_large_a_file_are_refused),

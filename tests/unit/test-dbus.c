@@ -443,6 +443,7 @@ errors_have_their_wire_names (void)
     { EXO_TRANSFER_ERROR_INVALID, "Invalid" },
     { EXO_TRANSFER_ERROR_TOO_LARGE, "Invalid" },
     { EXO_TRANSFER_ERROR_NOT_FOUND, "NotFound" },
+    { EXO_TRANSFER_ERROR_NO_REVISION, "NotFound" },
     { EXO_TRANSFER_ERROR_DENIED, "Denied" },
     { EXO_TRANSFER_ERROR_RATE_LIMITED, "RateLimited" },
     { EXO_TRANSFER_ERROR_UNREACHABLE, "Unreachable" },
@@ -452,7 +453,7 @@ errors_have_their_wire_names (void)
     { EXO_TRANSFER_ERROR_MISMATCH, "Mismatch" },
     { EXO_TRANSFER_ERROR_BUSY, "Busy" },
     { EXO_TRANSFER_ERROR_CANCELLED, "Failed" },
-    { EXO_TRANSFER_ERROR_CANCELLED + 1, "Failed" },
+    { EXO_TRANSFER_ERROR_NO_REVISION + 1, "Failed" },
     { -1, "Failed" },
   };
 

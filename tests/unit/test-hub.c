@@ -734,7 +734,7 @@ the_hubs_errors_are_told_apart (void)
     ExoTransferError code;
   } rows[] = {
     { "404 Not Found\r\nX-Error-Code: RepoNotFound\r\n", EXO_TRANSFER_ERROR_NOT_FOUND },
-    { "404 Not Found\r\nX-Error-Code: RevisionNotFound\r\n", EXO_TRANSFER_ERROR_NOT_FOUND },
+    { "404 Not Found\r\nX-Error-Code: RevisionNotFound\r\n", EXO_TRANSFER_ERROR_NO_REVISION },
     { "401 Unauthorized\r\nX-Error-Message: Invalid credentials\r\n", EXO_TRANSFER_ERROR_DENIED },
     { "401 Unauthorized\r\nX-Error-Code: GatedRepo\r\n", EXO_TRANSFER_ERROR_DENIED },
     { "403 Forbidden\r\nX-Error-Message: Access to this resource is disabled.\r\n",

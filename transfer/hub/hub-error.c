@@ -73,7 +73,7 @@ static GError *
 not_found (const char *code, const ExoHubSubject *subject)
 {
   if (g_strcmp0 (code, "RevisionNotFound") == 0)
-    return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND, "%s has no revision %s",
+    return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_REVISION, "%s has no revision %s",
                         subject->id, subject->revision != NULL ? subject->revision : "main");
   if (subject->path != NULL && g_strcmp0 (code, "RepoNotFound") != 0)
     return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND, "%s has no file %s",

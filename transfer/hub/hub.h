@@ -70,6 +70,28 @@ void exo_hub_is_open_async (ExoHub *hub,
 gboolean
 exo_hub_is_open_finish (ExoHub *hub, GAsyncResult *result, gboolean *out_open, GError **error);
 
+/* Whatever the Hub's API answers to GET @path (which begins with "/api/" and may have a query), with its status; retried as
+ * above. @with_token: with the user's token. @error: UNREACHABLE, RATE_LIMITED, TOO_LARGE */
+void exo_hub_get_async (ExoHub *hub,
+                        const char *path,
+                        gboolean with_token,
+                        GAsyncReadyCallback callback,
+                        gpointer user_data);
+typedef struct
+{
+  guint status;
+  GBytes *body;        /* owned; never NULL */
+  char *type;          /* owned (nullable): Content-Type */
+  char *error_code;    /* owned (nullable): X-Error-Code */
+  char *error_message; /* owned (nullable): X-Error-Message */
+} ExoHubAnswer;
+
+void exo_hub_answer_free (ExoHubAnswer *answer);
+ExoHubAnswer *exo_hub_get_finish (ExoHub *hub, GAsyncResult *result, GError **error);
+
+/* Does @authorization (nullable: "Bearer ...") carry the very token this agent uses? In constant time. */
+gboolean exo_hub_is_own_token (ExoHub *hub, const char *authorization);
+
 typedef struct
 {
   /* bytes [first, first + n_written) are on disk; grows */
@@ -97,5 +119,6 @@ ExoHubFetch *exo_hub_fetch (ExoHub *hub,
 void exo_hub_fetch_cancel (ExoHubFetch *fetch);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoHub, exo_hub_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoHubAnswer, exo_hub_answer_free)
 
 G_END_DECLS

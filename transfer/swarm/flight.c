@@ -70,6 +70,7 @@ is_final (const GError *error)
 {
   return g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DENIED) ||
          g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND) ||
+         g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_REVISION) ||
          g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CHANGED);
 }
 
