@@ -49,19 +49,30 @@ new_manifest (ExoRepoType type, const char *id, const char *const *paths)
   return manifest;
 }
 
-/* Also that it is JSON. */
+/* Also that it is JSON. @bytes: (transfer full) */
 static void
 check_text (GBytes *bytes, const char *expected)
 {
-  g_autoptr (GBytes) owned = bytes;
-  gsize n = bytes != NULL ? g_bytes_get_size (bytes) : 0;
-  g_autofree char *text = n > 0 ? g_strndup (g_bytes_get_data (bytes, NULL), n) : g_strdup ("");
+  gsize n;
+  char *data = g_bytes_unref_to_data (bytes, &n);
+  g_autofree char *text = g_strndup (data, n);
   g_autoptr (JsonNode) root = exo_json_parse (text, -1, G_MAXINT, NULL);
 
   CU_ASSERT_PTR_NOT_NULL (root);
   if (strcmp (text, expected) != 0)
     fprintf (stderr, "got  %s\nwant %s\n", text, expected);
   CU_ASSERT_STRING_EQUAL (text, expected);
+  g_free (data);
+}
+
+/* An array of these */
+static void
+check_entries (GBytes *bytes, const char *const *entries)
+{
+  g_autofree char *joined = g_strjoinv (",", (char **) entries);
+  g_autofree char *expected = g_strconcat ("[", joined, "]", NULL);
+
+  check_text (bytes, expected);
 }
 
 static const char *const files[] = {
@@ -89,33 +100,43 @@ static void
 the_whole_tree_lists_each_folder_once (void)
 {
   g_autoptr (ExoManifest) manifest = new_manifest (EXO_REPO_MODEL, "o/n", files);
+  const char *const all[] = { SMALL ("a b+%\\\"\xc3\xa9"),
+                              LARGE ("large.bin"),
+                              NONE ("none"),
+                              FOLDER ("sub-x"),
+                              SMALL ("sub-x/y"),
+                              SMALL ("sub.d"),
+                              FOLDER ("sub"),
+                              FOLDER ("sub/deep"),
+                              SMALL ("sub/deep/z"),
+                              SMALL ("sub/deep/zz"),
+                              LARGE ("sub/large"),
+                              FOLDER ("sub/only"),
+                              FOLDER ("sub/only/none"),
+                              NONE ("sub/only/none/none"),
+                              NULL };
 
-  check_text (
-      exo_repo_json_tree (manifest, NULL, TRUE, FALSE),
-      "[" SMALL ("a b+%\\\"\xc3\xa9") "," LARGE ("large.bin") "," NONE ("none") "," FOLDER ("sub-x") "," SMALL ("sub-x/y") "," SMALL ("sub.d") "," FOLDER ("sub") "," FOLDER (
-          "sub/"
-          "deep") "," SMALL ("sub/deep/z") "," SMALL ("sub/deep/zz") "," LARGE ("sub/large") "," FOLDER ("sub/only") "," FOLDER ("sub/only/none") "," NONE ("sub/only/none/none") "]");
+  check_entries (exo_repo_json_tree (manifest, NULL, TRUE, FALSE), all);
+  check_entries (exo_repo_json_tree (manifest, "sub", TRUE, FALSE), all + 7);
 }
 
 static void
 one_level_of_the_tree_is_that_level (void)
 {
   g_autoptr (ExoManifest) manifest = new_manifest (EXO_REPO_MODEL, "o/n", files);
+  const char *const root[] = { SMALL ("a b+%\\\"\xc3\xa9"),
+                               LARGE ("large.bin"),
+                               NONE ("none"),
+                               FOLDER ("sub-x"),
+                               SMALL ("sub.d"),
+                               FOLDER ("sub"),
+                               NULL };
+  const char *const sub[] = { FOLDER ("sub/deep"), LARGE ("sub/large"), FOLDER ("sub/only"), NULL };
+  const char *const deep[] = { SMALL ("sub/deep/z"), SMALL ("sub/deep/zz"), NULL };
 
-  check_text (exo_repo_json_tree (manifest, NULL, FALSE, FALSE),
-              "[" SMALL ("a b+%\\\"\xc3\xa9") "," LARGE ("large.bin") "," NONE ("none") "," FOLDER (
-                  "sub-x") "," SMALL ("sub.d") "," FOLDER ("sub") "]");
-  check_text (exo_repo_json_tree (manifest, "sub", FALSE, FALSE),
-              "[" FOLDER ("sub/deep") "," LARGE ("sub/large") "," FOLDER ("sub/only") "]");
-  check_text (exo_repo_json_tree (manifest, "sub/deep", FALSE, FALSE),
-              "[" SMALL ("sub/deep/z") "," SMALL ("sub/deep/zz") "]");
-  check_text (
-      exo_repo_json_tree (manifest, "sub", TRUE, FALSE),
-      "[" FOLDER ("sub/deep") "," SMALL ("sub/deep/z") "," SMALL ("sub/deep/zz") "," LARGE (
-          "sub/large") "," FOLDER ("sub/only") "," FOLDER ("sub/only/none") "," NONE ("sub/"
-                                                                                      "only/"
-                                                                                      "none/"
-                                                                                      "none") "]");
+  check_entries (exo_repo_json_tree (manifest, NULL, FALSE, FALSE), root);
+  check_entries (exo_repo_json_tree (manifest, "sub", FALSE, FALSE), sub);
+  check_entries (exo_repo_json_tree (manifest, "sub/deep", FALSE, FALSE), deep);
 }
 
 static void
@@ -133,10 +154,10 @@ static void
 empty_files_can_be_hidden (void)
 {
   const char *const some[] = { "none", "sub/large", "sub/none", "x", NULL };
+  const char *const left[] = { FOLDER ("sub"), LARGE ("sub/large"), SMALL ("x"), NULL };
   g_autoptr (ExoManifest) manifest = new_manifest (EXO_REPO_MODEL, "o/n", some);
 
-  check_text (exo_repo_json_tree (manifest, NULL, TRUE, TRUE),
-              "[" FOLDER ("sub") "," LARGE ("sub/large") "," SMALL ("x") "]");
+  check_entries (exo_repo_json_tree (manifest, NULL, TRUE, TRUE), left);
 }
 
 static void
@@ -156,11 +177,11 @@ paths_come_in_the_order_asked_for (void)
   const char *const asked[] = {
     "sub/large", "missing", "none", "su", "sub", "", "/", "sub/", NULL
   };
+  const char *const found[] = { LARGE ("sub/large"), NONE ("none"), FOLDER ("sub"), NULL };
   const char *const nothing[] = { NULL };
 
-  check_text (exo_repo_json_paths (manifest, asked),
-              "[" LARGE ("sub/large") "," NONE ("none") "," FOLDER ("sub") "]");
-  check_text (exo_repo_json_paths (manifest, nothing), "[]");
+  check_entries (exo_repo_json_paths (manifest, asked), found);
+  check_entries (exo_repo_json_paths (manifest, nothing), nothing);
 }
 
 static void

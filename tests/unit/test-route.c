@@ -251,6 +251,7 @@ the_rest_of_the_api_is_passed_on_as_sent (void)
     "/api/models/o/n/commits/main",
     "/api/models/o/n/xet-read-token/main",
     "/api/models/o/n/discussions/1",
+    "/api/models/o/n/refs/heads",
     "/api/models/o/n/paths-info/main",
     "/api/kernels/o/n",
     "/api/telemetry/a%20b",

@@ -14,19 +14,19 @@ G_BEGIN_DECLS
 
 typedef enum
 {
-  EXO_ROUTE_PAGE,       /* "/": the dashboard */
-  EXO_ROUTE_STATE,      /* "/state.json": what it shows */
-  EXO_ROUTE_METRICS,    /* "/metrics" */
-  EXO_ROUTE_INFO,       /* /api/{type}s/{id}[/revision/{rev}] */
-  EXO_ROUTE_TREE,       /* /api/{type}s/{id}/tree/{rev}[/{path}] */
-  EXO_ROUTE_PATHS_INFO, /* POST /api/{type}s/{id}/paths-info/{rev} */
-  EXO_ROUTE_REFS,       /* /api/{type}s/{id}/refs */
-  EXO_ROUTE_RESOLVE,    /* [/{type}s]/{id}/resolve/{rev}/{path} */
-  EXO_ROUTE_RAW,        /* [/{type}s]/{id}/raw/{rev}/{path} */
-  EXO_ROUTE_PASS,       /* any other GET below /api/: asked of the Hub as it is */
-  EXO_ROUTE_UPLOAD, /* LFS batch, xet-write-token, any other POST below /api/ (preupload, commit): not done here */
-  EXO_ROUTE_BAD_REQUEST, /* of the shapes above, with a name, revision or path that must not be: ExoRoute.error */
-  EXO_ROUTE_NONE, /* nothing of ours, nothing of the Hub's */
+  EXO_ROUTE_PAGE,        /* "/": the dashboard */
+  EXO_ROUTE_STATE,       /* "/state.json": what it shows */
+  EXO_ROUTE_METRICS,     /* "/metrics" */
+  EXO_ROUTE_INFO,        /* /api/{type}s/{id}[/revision/{rev}] */
+  EXO_ROUTE_TREE,        /* /api/{type}s/{id}/tree/{rev}[/{path}] */
+  EXO_ROUTE_PATHS_INFO,  /* POST /api/{type}s/{id}/paths-info/{rev} */
+  EXO_ROUTE_REFS,        /* /api/{type}s/{id}/refs */
+  EXO_ROUTE_RESOLVE,     /* [/{type}s]/{id}/resolve/{rev}/{path} */
+  EXO_ROUTE_RAW,         /* [/{type}s]/{id}/raw/{rev}/{path} */
+  EXO_ROUTE_PASS,        /* any other GET below /api/: asked of the Hub as it is */
+  EXO_ROUTE_UPLOAD,      /* LFS batch, xet-write-token, any other POST below /api/: not done here */
+  EXO_ROUTE_BAD_REQUEST, /* of the shapes above, with a name that must not be: ExoRoute.error */
+  EXO_ROUTE_NONE,        /* nothing of ours, nothing of the Hub's */
 } ExoRouteKind;
 
 typedef struct
@@ -35,8 +35,7 @@ typedef struct
   ExoRepoType type;
   char *id;       /* (nullable) as are the others */
   char *revision; /* NULL: the default branch; "HEAD" is given as NULL, too */
-  char *
-      path; /* of a file, or of a folder for TREE; NULL: the root. PASS: as sent, after a single "/" */
+  char *path; /* of a file or, for TREE, a folder; NULL: the root. PASS: as sent, after one "/" */
   gboolean recursive, expand, blobs; /* of the query; "true", "1", "True" */
   gboolean paged;                    /* a cursor is in the query: we never gave one */
   GError *error;                     /* of BAD_REQUEST: INVALID */
