@@ -286,6 +286,7 @@ pages_are_ours_and_what_else_there_is_is_nobodys (void)
     { "/kernels/o/n/resolve/main/a", "none" },
     { "/a/b/c/d/resolve/main/x", "none" },
     { "/apis/models/o/n", "none" },
+    { "/api", "none" },
     { "", "none" },
     { "*", "none" },
     { "o/n/resolve/main/a", "none" },

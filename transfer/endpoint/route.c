@@ -193,12 +193,11 @@ parse_pass (ExoRoute *route, char **segments, const char *path)
     route->path = g_strdup (path);
 }
 
-/* @segments: with "api"; @path: as sent */
+/* @segments: with "api" and what follows; @path: as sent */
 static void
 parse_api (ExoRoute *route, gboolean post, char **segments, const char *path)
 {
-  if (segments[1] != NULL && parse_type (segments[1], &route->type) &&
-      parse_repo (route, TRUE, post, segments + 2))
+  if (parse_type (segments[1], &route->type) && parse_repo (route, TRUE, post, segments + 2))
     return;
   if (post)
     route->kind = EXO_ROUTE_UPLOAD;
@@ -228,7 +227,7 @@ parse_path (ExoRoute *route, gboolean post, const char *path)
         route->kind = (ExoRouteKind) i;
         return;
       }
-  if (g_strcmp0 (segments[0], "api") == 0)
+  if (g_str_has_prefix (path, "/api/"))
     {
       parse_api (route, post, segments, path);
       return;
