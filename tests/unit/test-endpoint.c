@@ -333,7 +333,7 @@ the_api_answers_with_json (void)
     { "GET", "/" LAB_MODEL "/raw/main/" LARGE, NULL, 200, "version https://git-lfs" },
     { "POST", "/api/models/" LAB_MODEL "/preupload/main", "{}", 501, "only downloads" },
     { "GET", "/", NULL, 200, "<!DOCTYPE html>" },
-    { "GET", "/metrics", NULL, 200, "exo_agent_hub_bytes_total" },
+    { "GET", "/metrics", NULL, 200, "exo_agent_received_bytes_total{source=\"hub\"}" },
     { "GET", "/state.json", NULL, 200, "\"transfers\":[" },
     { "GET", "/nothing", NULL, 404, "error" },
     { "GET", "/" LAB_MODEL "/resolve/main/..%2Fx", NULL, 400, "error" },
