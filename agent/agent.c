@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 
 #include "agent/dbus.h"
+#include "agent/exo-link.h"
 #include "agent/identity.h"
 #include "agent/trim.h"
 #include "discovery/discovery.h"
@@ -21,6 +22,7 @@ struct ExoAgent
 {
   ExoIdentity *identity;
   ExoEngine *engine;
+  ExoLink *link; /* NULL unless asked for */
   GDBusConnection *connection;
   ExoDbus *dbus;           /* NULL until the engine knows what is on disk */
   ExoDiscovery *discovery; /* NULL while switched off, or before there is a port to announce */
@@ -330,6 +332,8 @@ exo_agent_new (const ExoConfig *config,
   if (agent->identity == NULL || !start_engine (agent, config, error) ||
       !connect_bus (agent, error))
     return NULL;
+  if (config->exo_link != NULL)
+    agent->link = exo_link_new (agent->engine, config->exo_link);
   g_signal_connect (agent->engine, "node-failed", G_CALLBACK (on_node_failed), agent);
   g_signal_connect (agent->engine, "idle", G_CALLBACK (on_idle), agent);
   g_signal_connect (agent->engine, "restored", G_CALLBACK (on_restored), agent);
@@ -361,6 +365,7 @@ exo_agent_free (ExoAgent *agent)
   g_clear_object (&agent->monitor);
   g_clear_pointer (&agent->discovery, exo_discovery_free);
   g_clear_pointer (&agent->dbus, exo_dbus_free);
+  g_clear_pointer (&agent->link, exo_link_free);
   if (agent->engine != NULL)
     {
       g_signal_handlers_disconnect_by_data (agent->engine, agent);

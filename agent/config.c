@@ -25,6 +25,7 @@ static const struct
   { "hub", { "endpoint", "token-path", "offline", "metered" } },
   { "cache", { "path", "roots" } },
   { "endpoint", { "enabled", "port" } },
+  { "exo", { "link" } },
 };
 
 /* Paths ---------------------------------------------------------------------------------------- */
@@ -178,7 +179,7 @@ check_groups (const Sources *sources, GError **error)
       if (i == G_N_ELEMENTS (known_groups))
         {
           g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-                       "%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint",
+                       "%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint, exo",
                        sources->path, *group);
           return FALSE;
         }
@@ -516,7 +517,8 @@ load_cache (const Sources *sources, ExoConfig *config, GError **error)
     config->cache = variable_path (sources, "HUGGINGFACE_HUB_CACHE");
   if (config->cache == NULL)
     config->cache = hf_path (sources, "hub");
-  return get_path (sources, "cache", "path", &config->cache, error);
+  return get_path (sources, "cache", "path", &config->cache, error) &&
+         get_path (sources, "exo", "link", &config->exo_link, error);
 }
 
 /* Takes @path. */
@@ -662,6 +664,7 @@ exo_config_free (ExoConfig *config)
   g_free (config->state_dir);
   g_strfreev (config->peers);
   g_free (config->endpoint);
+  g_free (config->exo_link);
   g_free (config->token);
   g_free (config->token_path);
   g_free (config->cache);

@@ -18,6 +18,7 @@
  *           metered=     yes, no, auto (default: what the system says of its network): bytes from there cost money
  *   [endpoint] enabled=  true (default), false: the Hub for programs of this machine, for their HF_ENDPOINT
  *           port=        0 (any) to 65535; default 52419. An HF_ENDPOINT that names it is none of the agent's own.
+ *   [exo]   link=        a folder; default: none. Complete models are linked there for exo (exo-link.h)
  *   [cache] path=        default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, $HF_HOME/hub
  *           roots=       FOLDER;FOLDER...: files in them are sources, too; beside those of exo
  *
@@ -63,6 +64,7 @@ typedef struct
   char **peers; /* "host:port" or "[v6]:port"; never NULL */
   gboolean mdns;
   guint upload_slots; /* 0: default */
+  char *exo_link;     /* (nullable) */
   gboolean serve_programs;
   guint16 endpoint_port;
   char *endpoint; /* without a slash at the end */

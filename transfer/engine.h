@@ -172,6 +172,7 @@ typedef struct
   gint64 started_s, finished_s; /* Unix time; 0 not yet */
   gboolean
       unverified_upstream; /* the listing came from a neighbour, the Hub has not confirmed it yet */
+  gboolean whole;          /* it has, or will have, all files of the commit */
   const char
       *error_code; /* "" or last part of a D-Bus error name: "NotFound", "Denied", "NoSpace" ... */
   const char *

@@ -116,6 +116,7 @@ exo_transfer_get_info (ExoTransfer *transfer, ExoTransferInfo *out_info)
     .started_s = transfer->started_s,
     .finished_s = transfer->finished_s,
     .unverified_upstream = transfer->unverified,
+    .whole = transfer->files != NULL && transfer->n_asked == exo_manifest_n_files (transfer->whole),
     .error_code = error_code_name (transfer->error),
     .error_message = transfer->error != NULL ? transfer->error->message : waiting_for (transfer),
     .eta_s = -1,

@@ -265,7 +265,7 @@ mistakes_are_named (void)
   {
     const char *text, *message;
   } rows[] = {
-    { "[lna]\nport=1\n", "[lna]: unknown group; known: agent, lan, hub, cache, endpoint" },
+    { "[lna]\nport=1\n", "[lna]: unknown group; known: agent, lan, hub, cache, endpoint, exo" },
     { "[endpoint]\nport=65536\n", "[endpoint] port: \"65536\" is not a number from 0 to 65535" },
     { "[hub]\nendpoint=http://localhost:52419\n", "[hub] endpoint: is this agent's own endpoint" },
     { "[lan]\nprot=1\n",
@@ -283,6 +283,7 @@ mistakes_are_named (void)
     { "[hub]\nmetered=true\n", "[hub] metered: \"true\" is neither yes, no nor auto" },
     { "[hub]\ntoken-path=token\n", "[hub] token-path: \"token\" is not an absolute path" },
     { "[cache]\nroots=/a;b\n", "[cache] roots: \"b\" is not an absolute path" },
+    { "[exo]\nlink=models\n", "[exo] link: \"models\" is not an absolute path" },
     { "[cache]\npath=a\\x\n", "[cache] path: not text" },
     { "[agent]\nname=a\\nb\n", "[agent] name: must be 1 to 63 bytes" },
     { "[agent]\nname="
