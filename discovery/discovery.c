@@ -50,6 +50,8 @@ typedef struct
   AvahiServiceResolver *resolver; /* (nullable) */
   gboolean waiting;               /* in ->waiting */
   gboolean pending;               /* has neither answered nor failed */
+  char owner[EXO_NODE_ID_LENGTH +
+             1]; /* id of the node that had the name at the last answer; "" none */
 } Lookup;
 
 struct ExoDiscovery
@@ -260,6 +262,14 @@ lookup_string (AvahiIfIndex interface, AvahiProtocol protocol, const char *name)
   return g_strdup_printf ("%d/%d/%s", interface, protocol, name);
 }
 
+static void
+lookup_start (Lookup *lookup)
+{
+  lookup_stop (lookup);
+  lookup->waiting = lookup->pending = TRUE;
+  g_queue_push_tail (&lookup->discovery->waiting, lookup);
+}
+
 static GInetSocketAddress *
 socket_address (const AvahiAddress *address, AvahiIfIndex interface, guint16 port)
 {
@@ -283,6 +293,17 @@ parse_txt (AvahiStringList *list, ExoTxt *out_txt, GError **error)
   return exo_txt_parse (data, size, out_txt, error);
 }
 
+/* Two nodes wanted one name, and now the other has it. Avahi's resolver may go on with the addresses of the first: only a
+ * new one is sure to ask anew. */
+static gboolean
+changed_hands (Lookup *lookup, const char *id)
+{
+  gboolean changed = lookup->owner[0] != '\0' && strcmp (lookup->owner, id) != 0;
+
+  g_strlcpy (lookup->owner, id, sizeof lookup->owner);
+  return changed;
+}
+
 static gboolean
 take_answer (Lookup *lookup,
              const AvahiAddress *address,
@@ -300,6 +321,12 @@ take_answer (Lookup *lookup,
     {
       exo_peer_table_unset (lookup->discovery->table, &key);
       return FALSE;
+    }
+  if (changed_hands (lookup, txt.id))
+    {
+      exo_peer_table_unset (lookup->discovery->table, &key);
+      lookup_start (lookup);
+      return TRUE;
     }
   sighting.id = txt.id;
   return exo_peer_table_set (lookup->discovery->table, &key, &sighting, error);
@@ -335,7 +362,7 @@ on_resolved (AvahiServiceResolver *resolver,
   else if (!take_answer (lookup, address, port, txt, flags, &error))
     g_debug ("%s on interface %d is ignored: %s", lookup->name, lookup->interface, error->message);
 
-  if (self->n_resolvers > RESOLVERS_KEPT)
+  if (self->n_resolvers > RESOLVERS_KEPT && !lookup->waiting)
     lookup_stop (lookup);
   pump_lookups (self);
   schedule_tell (self);
@@ -360,14 +387,6 @@ pump_lookups (ExoDiscovery *self)
       g_debug ("cannot resolve %s: %s", lookup->name, client_error (self));
       lookup->pending = FALSE;
     }
-}
-
-static void
-lookup_start (Lookup *lookup)
-{
-  lookup_stop (lookup);
-  lookup->waiting = lookup->pending = TRUE;
-  g_queue_push_tail (&lookup->discovery->waiting, lookup);
 }
 
 static void
