@@ -37,14 +37,11 @@ is_own_authority (const char *authority, guint16 port)
   return FALSE;
 }
 
-/* Who owns the other end of the connection, by the kernel's table of sockets: addresses are hexadecimal words in the
- * machine's own byte order, ports hexadecimal, the owner is in the eighth column. FALSE where there is no such table. */
+/* The owner, in the eighth column of the row of /proc/net/tcp or tcp6 that begins with @ends after its number. */
 static gboolean
-find_owner (const struct sockaddr_in *client, guint16 port, uid_t *out_uid)
+find_row (const char *path, const char *ends, uid_t *out_uid)
 {
-  g_autofree char *wanted = g_strdup_printf ("%08X:%04X 0100007F:%04X", client->sin_addr.s_addr,
-                                             ntohs (client->sin_port), port);
-  FILE *table = fopen ("/proc/net/tcp", "re");
+  FILE *table = fopen (path, "re");
   char line[TABLE_LINE_MAX];
   gboolean found = FALSE;
 
@@ -54,14 +51,29 @@ find_owner (const struct sockaddr_in *client, guint16 port, uid_t *out_uid)
       unsigned uid;
 
       found = colon != NULL && g_str_has_prefix (colon + 1, " ") &&
-              g_str_has_prefix (colon + 2, wanted) &&
-              sscanf (colon + 2 + strlen (wanted), " %*x %*x:%*x %*x:%*x %*x %u", &uid) == 1;
+              g_str_has_prefix (colon + 2, ends) &&
+              sscanf (colon + 2 + strlen (ends), " %*x %*x:%*x %*x:%*x %*x %u", &uid) == 1;
       if (found)
         *out_uid = uid;
     }
   if (table != NULL)
     fclose (table);
   return found;
+}
+
+/* Who owns the other end of the connection, by the kernel's tables of sockets: addresses are hexadecimal words in the
+ * machine's own byte order. A client may use an IPv6 socket, with the address mapped. FALSE where there are no tables. */
+static gboolean
+find_owner (const struct sockaddr_in *client, guint16 port, uid_t *out_uid)
+{
+  const char *mapped = "0000000000000000FFFF0000";
+  guint32 address = client->sin_addr.s_addr, own = htonl (INADDR_LOOPBACK);
+  guint16 from = ntohs (client->sin_port);
+  g_autofree char *ends = g_strdup_printf ("%08X:%04X %08X:%04X", address, from, own, port);
+  g_autofree char *ends6 =
+      g_strdup_printf ("%s%08X:%04X %s%08X:%04X", mapped, address, from, mapped, own, port);
+
+  return find_row ("/proc/net/tcp", ends, out_uid) || find_row ("/proc/net/tcp6", ends6, out_uid);
 }
 
 const char *

@@ -19,7 +19,7 @@
 
 /* A neighbour that does not say within this time what it has is not waited for. Beyond it, bytes that it holds may be fetched from the Hub;
  * within it nothing is. */
-#define INFORMED_DEADLINE_MS 1500
+#define INFORMED_DEADLINE_MS 3000
 
 /* Between hearing the neighbours and asking the Hub: several times the announcements' delay, a fraction of a Hub round trip. */
 #define PAUSE_MS 40
@@ -188,10 +188,15 @@ static gboolean
 on_informed_deadline (gpointer user_data)
 {
   ExoSwarm *swarm = user_data;
+  gboolean pausing = swarm->pausing;
 
   swarm->informed_source = 0;
   swarm->pausing = FALSE;
-  allow_hub (swarm);
+  /* More was asked for during the pause, and who has it did not say yet. */
+  if (pausing && !exo_swarm_is_informed (swarm))
+    swarm->informed_source = g_timeout_add (INFORMED_DEADLINE_MS, on_informed_deadline, swarm);
+  else
+    allow_hub (swarm);
   return G_SOURCE_REMOVE;
 }
 
