@@ -71,6 +71,8 @@ clock_of (gpointer item, gpointer owner)
  * An allocation made between these counts as no write, so that freeing it elsewhere is no race. From
  * the sanitizer's runtime, which has no header for them.
  */
+void AnnotateIgnoreReadsBegin (const char *file, int line);
+void AnnotateIgnoreReadsEnd (const char *file, int line);
 void AnnotateIgnoreWritesBegin (const char *file, int line);
 void AnnotateIgnoreWritesEnd (const char *file, int line);
 
@@ -250,13 +252,25 @@ g_thread_pool_new (GFunc func,
   return real (pool_run, pool, max_threads, exclusive, error);
 }
 
+/* What is read here the last thread frees, under a lock of GLib's that every push and free took before. */
+static Pool *
+pool_of (const GThreadPool *thread_pool)
+{
+  Pool *pool;
+
+  AnnotateIgnoreReadsBegin (__FILE__, __LINE__);
+  pool = thread_pool->user_data;
+  AnnotateIgnoreReadsEnd (__FILE__, __LINE__);
+  return pool;
+}
+
 gboolean
 g_thread_pool_push (GThreadPool *thread_pool, gpointer data, GError **error)
 {
   REAL (g_thread_pool_push);
   gboolean pushed;
 
-  __tsan_release (clock_of (data, thread_pool->user_data));
+  __tsan_release (clock_of (data, pool_of (thread_pool)));
   AnnotateIgnoreWritesBegin (__FILE__, __LINE__);
   pushed = real (thread_pool, data, error);
   AnnotateIgnoreWritesEnd (__FILE__, __LINE__);
@@ -268,11 +282,10 @@ void
 g_thread_pool_free (GThreadPool *thread_pool, gboolean immediate, gboolean wait)
 {
   REAL (g_thread_pool_free);
-  Pool *pool;
+  Pool *pool = pool_of (thread_pool);
 
-  /* The last thread frees the struct read here, and entries of the queue made here. */
+  /* The last thread frees entries of the queue made here. */
   AnnotateIgnoreWritesBegin (__FILE__, __LINE__);
-  pool = thread_pool->user_data;
   real (thread_pool, immediate, wait);
   AnnotateIgnoreWritesEnd (__FILE__, __LINE__);
   if (wait)
@@ -341,13 +354,20 @@ g_source_set_callback (GSource *source, GSourceFunc func, gpointer data, GDestro
     real (source, func, data, notify);
 }
 
+/* The context keeps a list and a table of its sources, which any thread makes larger and any other, by
+ * the drop of a last reference, smaller.
+ */
 guint
 g_source_attach (GSource *source, GMainContext *context)
 {
   REAL (g_source_attach);
+  guint id;
 
   __tsan_release (source);
-  return real (source, context);
+  AnnotateIgnoreWritesBegin (__FILE__, __LINE__);
+  id = real (source, context);
+  AnnotateIgnoreWritesEnd (__FILE__, __LINE__);
+  return id;
 }
 
 void
