@@ -65,12 +65,12 @@ def run(words, log, **env):
                               env={**os.environ, **env}, cwd=TREE, check=False).returncode
 
 
-def build(folder, compiler, *options, werror='true'):
-    """Whether it compiled, and unless said otherwise without a warning."""
+def build(folder, compiler, *options, target='all'):
+    """Whether it compiled without a warning."""
     start, log = time.monotonic(), folder.parent / (folder.name + '.log')
     known = folder / 'build.ninja'
-    words = ['meson', 'setup', *(['--reconfigure'] if known.exists() else []), folder, TREE, f'-Dwerror={werror}', *options]
-    code = run(words, log, CC=compiler) or run(['ninja', '-C', folder, f'-j{JOBS}'], log)
+    words = ['meson', 'setup', *(['--reconfigure'] if known.exists() else []), folder, TREE, '-Dwerror=true', *options]
+    code = run(words, log, CC=compiler) or run(['ninja', '-C', folder, f'-j{JOBS}', target], log)
     Count.add(code == 0, code != 0)
     say(f'{"ok" if code == 0 else "FAIL"} build {folder.name} ({time.monotonic() - start:.0f} s)')
     if code:
@@ -141,6 +141,26 @@ def lab(folder, label, *tests, **env):
         say(f'FAIL lab ({label}) ended with {child.returncode}')
 
 
+def has_thread_sanitizer(base, compiler):
+    """Whether a program with it can be built, and runs: its library may be missing, and some kernels leave no room for it."""
+    source, program = base / 'tsan-probe.c', base / 'tsan-probe'
+    source.write_text('int main (void) { return 0; }\n')
+    try:
+        return run([compiler, '-fsanitize=thread', source, '-o', program], base / 'tsan-probe.log') == 0 and \
+            run([program], base / 'tsan-probe.log') == 0
+    except OSError:
+        return False
+
+
+def threads(base):
+    compiler = next((name for name in ('gcc', 'clang') if has_thread_sanitizer(base, name)), None)
+    if not compiler:
+        Count.add(0, 0, 1)
+        say('skip tsan: neither gcc nor clang has a thread sanitizer that works here (Debian: libtsan2)')
+    elif build(base / 'tsan', compiler, '-Db_sanitize=thread', target='thread-tests'):
+        suites(base / 'tsan', 'races', '--suite', 'threads')
+
+
 def main():
     start, base = time.monotonic(), build_folder()
     say(f'builds and logs: {base}')
@@ -148,11 +168,11 @@ def main():
         suites(base / 'gcc', 'all')
         lab(base / 'gcc', 'normal build')
     build(base / 'clang', 'clang')
-    # What gcc instruments it sees less clearly, and warns of conversions that are none; the plain builds are the judges.
-    if build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false', werror='false'):
+    if build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false'):
         suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
                UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
         lab(base / 'asan', 'address sanitizer', *_ASAN_LAB, EXO_LAB_PATIENCE='3', EXO_LAB_KIND='asan')
+    threads(base)
     say(f'{time.monotonic() - start:.0f} s')
     say(f'{Count.passed} passed, {Count.failed} failed, {Count.skipped} skipped')
     return 1 if Count.failed or not Count.passed else 0
