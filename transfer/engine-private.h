@@ -2,7 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *   engine.c    start and stop, the lists, totals, the quarter-second tick
+ *   engine.c    start and stop, neighbours, totals, the quarter-second tick
+ *   pulls.c     the list of transfers: pulled, asked for by programs, restored, forgotten
+ *   rate.c      bytes per second, measured
  *   transfer.c  one model revision: its states, its list of files
  *   files.c     the files of a transfer: looked for, wanted, published
  *   progress.c  a transfer as others see it
@@ -53,7 +55,7 @@ struct _ExoEngine
   gint64 last_saved_us;                              /* totals written to the store */
 };
 
-/* Sampled each tick: bytes per second over the last five seconds. */
+/* rate.c: sampled each tick: bytes per second over the last five seconds. */
 #define EXO_RATE_SAMPLES 20
 typedef struct
 {
@@ -212,7 +214,7 @@ ExoEndpoint *exo_endpoint_new (ExoEngine *engine, guint16 port, GError **error);
 void exo_endpoint_free (ExoEndpoint *endpoint);       /* NULL is fine */
 const char *exo_endpoint_url (ExoEndpoint *endpoint); /* "http://127.0.0.1:52419" */
 
-/* engine.c */
+/* pulls.c */
 /* The transfer that brings @path of this commit: one that runs, or the one on demand, made where there is none. NULL: that one
  * was paused by the user. @error: BUSY */
 ExoTransfer *exo_engine_demand (ExoEngine *engine,
@@ -221,11 +223,14 @@ ExoTransfer *exo_engine_demand (ExoEngine *engine,
                                 const char *revision,
                                 const char *path,
                                 GError **error);
+void exo_engine_restore_transfers (ExoEngine *engine); /* of the run before */
+void exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer);
+
+/* engine.c */
 void exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
 void exo_engine_changed_soon (ExoEngine *engine);   /* some total */
 void exo_engine_statics_probed (ExoEngine *engine); /* one more of them */
 void exo_engine_transfer_started (ExoEngine *engine);
-void exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer);
 
 G_END_DECLS

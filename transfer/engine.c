@@ -1,4 +1,4 @@
-/* engine.c - start and stop, the lists, totals, the quarter-second tick
+/* engine.c - start and stop, neighbours, totals, the quarter-second tick
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -8,16 +8,13 @@
 
 #include "transfer/engine-private.h"
 
-#define TICK_MS        250  /* while something moves */
-#define SETTLE_MS      2500 /* pulls wait at most so long for the neighbours to be known */
-#define SAVE_US        (2 * G_USEC_PER_SEC)
-#define RESTORE_US     (2 * G_USEC_PER_SEC)
-#define TRANSFERS_KEPT 100u /* that are over */
+#define TICK_MS    250  /* while something moves */
+#define SETTLE_MS  2500 /* pulls wait at most so long for the neighbours to be known */
+#define SAVE_US    (2 * G_USEC_PER_SEC)
+#define RESTORE_US (2 * G_USEC_PER_SEC)
 
 enum
 {
-  TRANSFER_ADDED,
-  TRANSFER_REMOVED,
   NODE_ADDED,
   NODE_REMOVED,
   WARNING,
@@ -30,37 +27,6 @@ enum
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (ExoEngine, exo_engine, G_TYPE_OBJECT)
-
-/* --- rates ------------------------------------------------------------------------------------- */
-
-void
-exo_rate_meter_reset (ExoRateMeter *meter)
-{
-  *meter = (ExoRateMeter){ 0 };
-}
-
-void
-exo_rate_meter_add (ExoRateMeter *meter, gint64 now_us, guint64 bytes)
-{
-  meter->at_us[meter->next] = now_us;
-  meter->bytes[meter->next] = bytes;
-  meter->next = (meter->next + 1) % EXO_RATE_SAMPLES;
-  meter->n = MIN (meter->n + 1, EXO_RATE_SAMPLES);
-}
-
-guint64
-exo_rate_meter_rate (const ExoRateMeter *meter)
-{
-  guint newest = (meter->next + EXO_RATE_SAMPLES - 1) % EXO_RATE_SAMPLES;
-  guint oldest = meter->n < EXO_RATE_SAMPLES ? 0 : meter->next;
-  gint64 span_us = meter->at_us[newest] - meter->at_us[oldest];
-
-  /* Dropped pieces make it run backwards: no negative rates. */
-  if (meter->n < 2 || span_us <= 0 || meter->bytes[newest] <= meter->bytes[oldest])
-    return 0;
-  return (guint64) ((double) (meter->bytes[newest] - meter->bytes[oldest]) * G_USEC_PER_SEC /
-                    (double) span_us);
-}
 
 /* --- totals -------------------------------------------------------------------------------------- */
 
@@ -428,18 +394,6 @@ exo_engine_port (ExoEngine *engine)
   return exo_lan_server_port (exo_swarm_server (engine->swarm));
 }
 
-/* --- transfers ------------------------------------------------------------------------------------------ */
-
-GPtrArray *
-exo_engine_transfers (ExoEngine *engine)
-{
-  GPtrArray *transfers = g_ptr_array_new (); /* a copy would inherit the unref of its elements */
-
-  for (guint i = 0; i < engine->transfers->len; i++)
-    g_ptr_array_add (transfers, g_ptr_array_index (engine->transfers, i));
-  return transfers;
-}
-
 GPtrArray *
 exo_engine_nodes (ExoEngine *engine)
 {
@@ -452,164 +406,6 @@ exo_engine_nodes (ExoEngine *engine)
   while (g_hash_table_iter_next (&iter, NULL, &node))
     g_ptr_array_add (nodes, node);
   return nodes;
-}
-
-void
-exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer)
-{
-  g_autoptr (ExoTransfer) kept = g_object_ref (transfer);
-
-  exo_store_forget_transfer (engine->store, transfer->id);
-  g_ptr_array_remove (engine->transfers, transfer);
-  g_signal_emit (engine, signals[TRANSFER_REMOVED], 0, kept);
-}
-
-static void
-forget_oldest (ExoEngine *engine)
-{
-  guint over = 0;
-
-  for (guint i = engine->transfers->len; i-- > 0;)
-    {
-      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
-      gboolean ended =
-          transfer->state == EXO_TRANSFER_COMPLETE || transfer->state == EXO_TRANSFER_FAILED;
-
-      if (ended && ++over > TRANSFERS_KEPT)
-        exo_transfer_cancel (transfer, NULL);
-    }
-}
-
-static gboolean
-check_globs (const char *const *globs, GError **error)
-{
-  for (guint i = 0; globs != NULL && globs[i] != NULL; i++)
-    if (!exo_glob_check (globs[i], error))
-      return FALSE;
-  return TRUE;
-}
-
-ExoTransfer *
-exo_engine_pull (ExoEngine *engine,
-                 ExoRepoType type,
-                 const char *id,
-                 const char *revision,
-                 const char *const *includes,
-                 const char *const *excludes,
-                 GError **error)
-{
-  ExoTransfer *transfer;
-
-  if (revision == NULL)
-    revision = "main";
-  if (!exo_repo_id_check (id, error) || !exo_revision_check (revision, error) ||
-      !check_globs (includes, error) || !check_globs (excludes, error))
-    return NULL;
-  for (guint i = 0; i < engine->transfers->len; i++)
-    {
-      transfer = g_ptr_array_index (engine->transfers, i);
-      if (!exo_transfer_is (transfer, type, id, revision, includes, excludes))
-        continue;
-      if (!exo_transfer_is_active (transfer))
-        exo_transfer_start (transfer);
-      return transfer;
-    }
-  transfer = exo_transfer_new (engine, engine->next_id++, type, id, revision, includes, excludes);
-  g_ptr_array_add (engine->transfers, transfer);
-  g_message ("pull of %s@%s: transfer %u", id, revision, transfer->id);
-  exo_transfer_save (transfer);
-  g_signal_emit (engine, signals[TRANSFER_ADDED], 0, transfer);
-  exo_transfer_start (transfer);
-  forget_oldest (engine);
-  return transfer;
-}
-
-static ExoTransfer *
-find_on_demand (ExoEngine *engine, ExoManifest *manifest)
-{
-  for (guint i = 0; i < engine->transfers->len; i++)
-    {
-      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
-      if (transfer->asked != NULL && transfer->type == exo_manifest_type (manifest) &&
-          strcmp (transfer->model, exo_manifest_id (manifest)) == 0 &&
-          g_strcmp0 (transfer->commit, exo_manifest_commit (manifest)) == 0)
-        return transfer;
-    }
-  return NULL;
-}
-
-/* A pull that runs and has the file anyway. */
-static ExoTransfer *
-find_pull_with (ExoEngine *engine, ExoManifest *manifest, const char *path)
-{
-  for (guint i = 0; i < engine->transfers->len; i++)
-    {
-      ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
-      guint index;
-      if (transfer->asked == NULL && exo_transfer_is_active (transfer) &&
-          transfer->manifest != NULL && transfer->type == exo_manifest_type (manifest) &&
-          strcmp (transfer->model, exo_manifest_id (manifest)) == 0 &&
-          g_strcmp0 (transfer->commit, exo_manifest_commit (manifest)) == 0 &&
-          exo_manifest_find (transfer->manifest, path, &index))
-        return transfer;
-    }
-  return NULL;
-}
-
-ExoTransfer *
-exo_engine_demand (ExoEngine *engine,
-                   ExoManifest *manifest,
-                   gboolean unverified,
-                   const char *revision,
-                   const char *path,
-                   GError **error)
-{
-  ExoTransfer *transfer = find_pull_with (engine, manifest, path);
-  gboolean is_new;
-
-  if (transfer != NULL)
-    return transfer;
-  transfer = find_on_demand (engine, manifest);
-  is_new = transfer == NULL;
-  if (!is_new && transfer->state == EXO_TRANSFER_PAUSED && !transfer->abandoned)
-    {
-      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
-                   "%s is paused on this machine: exoctl resume %u", transfer->model, transfer->id);
-      return NULL;
-    }
-  if (is_new)
-    {
-      transfer = exo_transfer_new_on_demand (engine, engine->next_id++, manifest, revision);
-      transfer->unverified = unverified;
-      g_ptr_array_add (engine->transfers, transfer);
-      g_message ("a program asks for %s@%s: transfer %u", transfer->model, revision, transfer->id);
-      g_signal_emit (engine, signals[TRANSFER_ADDED], 0, transfer);
-    }
-  exo_transfer_ask (transfer, path);
-  if (is_new)
-    forget_oldest (engine);
-  return transfer;
-}
-
-static void
-restore_transfers (ExoEngine *engine)
-{
-  g_autoptr (GPtrArray) texts = exo_store_load_transfers (engine->store);
-
-  for (guint i = 0; i < texts->len; i++)
-    {
-      ExoTransfer *transfer = exo_transfer_restore (engine, g_ptr_array_index (texts, i));
-
-      if (transfer == NULL)
-        {
-          g_warning ("a transfer in the index cannot be read and is left out: %s",
-                     (const char *) g_ptr_array_index (texts, i));
-          continue;
-        }
-      engine->next_id = MAX (engine->next_id, transfer->id + 1);
-      g_ptr_array_add (engine->transfers, transfer);
-      exo_transfer_wake (transfer);
-    }
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------- */
@@ -631,10 +427,10 @@ static void
 exo_engine_class_init (ExoEngineClass *class)
 {
   G_OBJECT_CLASS (class)->finalize = exo_engine_finalize;
-  signals[TRANSFER_ADDED] = g_signal_new ("transfer-added", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0,
-                                          NULL, NULL, NULL, G_TYPE_NONE, 1, EXO_TYPE_TRANSFER);
-  signals[TRANSFER_REMOVED] = g_signal_new ("transfer-removed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST,
-                                            0, NULL, NULL, NULL, G_TYPE_NONE, 1, EXO_TYPE_TRANSFER);
+  g_signal_new ("transfer-added", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                G_TYPE_NONE, 1, EXO_TYPE_TRANSFER);
+  g_signal_new ("transfer-removed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                G_TYPE_NONE, 1, EXO_TYPE_TRANSFER);
   signals[NODE_ADDED] = g_signal_new ("node-added", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL,
                                       NULL, NULL, G_TYPE_NONE, 1, EXO_TYPE_NODE);
   signals[NODE_REMOVED] = g_signal_new ("node-removed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL,
@@ -712,7 +508,7 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   publish_card (engine);
   listen_now (engine);
   exo_statics_probe (engine->statics);
-  restore_transfers (engine);
+  exo_engine_restore_transfers (engine);
   start_endpoint (engine, config);
   engine->started_us = g_get_monotonic_time ();
   engine->settle_source = g_timeout_add (SETTLE_MS, on_settle_deadline, engine);
