@@ -89,7 +89,8 @@ read_all (GInputStream *in)
 char *
 stand_in_ask (StandIn *hub, const char *method, const char *path, const char *body)
 {
-  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GSocketClient) client =
+      g_object_new (G_TYPE_SOCKET_CLIENT, "enable-proxy", FALSE, NULL);
   g_autoptr (GSocketConnection) connection =
       g_socket_client_connect_to_host (client, hub->admin, 80, NULL, NULL);
   g_autofree char *request = g_strdup_printf ("%s %s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n%s",
