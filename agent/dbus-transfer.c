@@ -57,8 +57,9 @@ return_state_error (GDBusMethodInvocation *invocation, GError *error)
 
 /* Who called must not see the old state after the answer: the signal that tells the new one goes first. */
 static void
-tell_first (ExoAgent1Transfer *iface)
+tell_first (ExoAgent1Transfer *iface, ExoTransfer *transfer)
 {
+  exo_transfer_tell (transfer);
   g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (iface));
 }
 
@@ -69,7 +70,7 @@ on_handle_pause (ExoAgent1Transfer *iface, GDBusMethodInvocation *invocation, Ex
 
   if (exo_transfer_pause (transfer, &error))
     {
-      tell_first (iface);
+      tell_first (iface, transfer);
       exo_agent1_transfer_complete_pause (iface, invocation);
     }
   else
@@ -86,7 +87,7 @@ on_handle_resume (ExoAgent1Transfer *iface,
 
   if (exo_transfer_resume (transfer, &error))
     {
-      tell_first (iface);
+      tell_first (iface, transfer);
       exo_agent1_transfer_complete_resume (iface, invocation);
     }
   else

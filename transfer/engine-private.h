@@ -5,6 +5,7 @@
  *   engine.c    start and stop, neighbours, totals, the quarter-second tick
  *   pulls.c     the list of transfers: pulled, asked for by programs, restored, forgotten
  *   rate.c      bytes per second, measured
+ *   tell.c      what happened, told from the main loop
  *   transfer.c  one model revision: its states, its list of files
  *   files.c     the files of a transfer: looked for, wanted, published
  *   progress.c  a transfer as others see it
@@ -47,8 +48,11 @@ struct _ExoEngine
   gboolean settled;    /* the neighbours present are known */
   gboolean discovered; /* discovery is done with its first look around */
   gboolean restored;   /* "restored" was signalled */
+  gboolean stopping;   /* or stopped: nothing is signalled any more */
   gint64 started_us;
-  guint settle_source, restore_source, tick_source, changed_source, scan_source;
+  guint settle_source, restore_source, tick_source, changed_source, scan_source, tell_source;
+  GPtrArray *forgotten; /* ExoTransfer, owned: not in the list any more; until the next tell() */
+  GPtrArray *notices;   /* of tell.c, owned: to be told */
   guint64 base_from_hub, base_from_lan, base_served; /* totals of earlier runs */
   gboolean hub_reachable;                            /* as last shown on the node card */
   gint64 scanned_us;                                 /* when the last scan began; 0: none yet */
@@ -118,6 +122,8 @@ struct _ExoTransfer
   guint n_retries;
   GCancellable *cancellable; /* of the store's operations for the current attempt */
   char *shown;               /* facts last signalled, to signal only changes */
+  gboolean changed;          /* which is not signalled yet */
+  gboolean forgotten;        /* cancelled: not the engine's any more */
 };
 
 /* scan.c */
@@ -159,7 +165,7 @@ void exo_transfer_network_changed (ExoTransfer *transfer);
 void exo_transfer_hub_changed (ExoTransfer *transfer, gboolean reachable);
 gboolean exo_transfer_wanted_by (ExoTransfer *transfer, ExoNeighbour *neighbour);
 
-void exo_transfer_changed (ExoTransfer *transfer); /* signals it */
+void exo_transfer_changed (ExoTransfer *transfer); /* to be signalled */
 void exo_transfer_set_state (ExoTransfer *transfer, ExoTransferState state);
 void exo_transfer_fail (ExoTransfer *transfer, const GError *error);
 guint64 exo_transfer_bytes_missing (ExoTransfer *transfer);
@@ -200,7 +206,8 @@ char *exo_address_text (GInetAddress *address,
 ExoNode *exo_node_new (ExoEngine *engine, ExoNeighbour *neighbour /* (nullable): this machine */);
 void exo_node_tick (ExoNode *node, gint64 now_us);
 void exo_node_rest (ExoNode *node);
-void exo_node_changed (ExoNode *node);
+void exo_node_changed (ExoNode *node); /* to be signalled */
+void exo_node_tell (ExoNode *node);
 void exo_node_lost (ExoNode *node); /* its neighbour is about to go */
 
 /* statics.c */
@@ -225,6 +232,13 @@ ExoTransfer *exo_engine_demand (ExoEngine *engine,
                                 GError **error);
 void exo_engine_restore_transfers (ExoEngine *engine); /* of the run before */
 void exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer);
+
+/* tell.c */
+void exo_engine_tell_soon (ExoEngine *engine);
+/* @signal: static; "warning" (@about: the kind) or "node-failed" (@about: its id; @message: NULL) */
+void
+exo_engine_notice (ExoEngine *engine, const char *signal, const char *about, const char *message);
+void exo_notice_free (gpointer notice);
 
 /* engine.c */
 void exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)

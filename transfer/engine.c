@@ -17,7 +17,6 @@ enum
 {
   NODE_ADDED,
   NODE_REMOVED,
-  WARNING,
   RESTORED,
   IDLE,
   CHANGED,
@@ -86,7 +85,7 @@ on_changed (gpointer user_data)
 void
 exo_engine_changed_soon (ExoEngine *engine)
 {
-  if (engine->changed_source == 0 && engine->swarm != NULL)
+  if (engine->changed_source == 0 && !engine->stopping)
     engine->changed_source = g_timeout_add (TICK_MS, on_changed, engine);
 }
 
@@ -100,7 +99,7 @@ exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
   message = g_strdup_vprintf (format, args);
   va_end (args);
   g_warning ("%s", message);
-  g_signal_emit (engine, signals[WARNING], 0, kind, message);
+  exo_engine_notice (engine, "warning", kind, message);
 }
 
 /* --- the tick ------------------------------------------------------------------------------------- */
@@ -182,7 +181,7 @@ tick (gpointer user_data)
 void
 exo_engine_transfer_started (ExoEngine *engine)
 {
-  if (engine->tick_source == 0)
+  if (engine->tick_source == 0 && !engine->stopping)
     engine->tick_source = g_timeout_add (TICK_MS, tick, engine);
   exo_statics_probe (engine->statics);
   exo_engine_scan_again (engine);
@@ -282,7 +281,7 @@ on_neighbour_removed (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_da
 static void
 on_neighbour_failed (ExoSwarm *swarm, const char *id, gpointer user_data)
 {
-  g_signal_emit_by_name (user_data, "node-failed", id);
+  exo_engine_notice (user_data, "node-failed", id, NULL);
 }
 
 static void
@@ -417,6 +416,8 @@ exo_engine_finalize (GObject *object)
 
   exo_engine_stop (engine);
   g_ptr_array_unref (engine->transfers);
+  g_ptr_array_unref (engine->forgotten);
+  g_ptr_array_unref (engine->notices);
   g_hash_table_unref (engine->nodes);
   g_free (engine->node_id);
   g_free (engine->node_name);
@@ -437,8 +438,8 @@ exo_engine_class_init (ExoEngineClass *class)
                                         NULL, NULL, G_TYPE_NONE, 1, EXO_TYPE_NODE);
   g_signal_new ("node-failed", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
                 1, G_TYPE_STRING);
-  signals[WARNING] = g_signal_new ("warning", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-                                   NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  g_signal_new ("warning", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
+                G_TYPE_STRING, G_TYPE_STRING);
   signals[IDLE] = g_signal_new ("idle", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                 G_TYPE_NONE, 0);
   signals[RESTORED] = g_signal_new ("restored", EXO_TYPE_ENGINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
@@ -451,6 +452,8 @@ static void
 exo_engine_init (ExoEngine *engine)
 {
   engine->transfers = g_ptr_array_new_with_free_func (g_object_unref);
+  engine->forgotten = g_ptr_array_new_with_free_func (g_object_unref);
+  engine->notices = g_ptr_array_new_with_free_func (exo_notice_free);
   engine->nodes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
   engine->next_id = 1;
   engine->hub_reachable = TRUE;
@@ -536,11 +539,13 @@ lose_nodes (ExoEngine *engine)
 void
 exo_engine_stop (ExoEngine *engine)
 {
+  engine->stopping = TRUE;
   g_clear_handle_id (&engine->settle_source, g_source_remove);
   g_clear_handle_id (&engine->restore_source, g_source_remove);
   g_clear_handle_id (&engine->tick_source, g_source_remove);
   g_clear_handle_id (&engine->changed_source, g_source_remove);
   g_clear_handle_id (&engine->scan_source, g_source_remove);
+  g_clear_handle_id (&engine->tell_source, g_source_remove);
   g_clear_pointer (&engine->endpoint, exo_endpoint_free);
   for (guint i = 0; engine->swarm != NULL && i < engine->transfers->len; i++)
     {

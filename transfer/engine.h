@@ -52,6 +52,7 @@ typedef struct
  *   "node-failed" (const char *id): it does not answer; discovery should look again
  *   "warning" (const char *kind, const char *message): kind is one of "disk", "peer", "hub", "upstream", "network"
  *   "changed": some total below changed; at most four times a second
+ * All are emitted from the main loop or as the last thing a call does: a handler may call anything but exo_engine_stop().
  * @error: DISK, FAILED */
 ExoEngine *exo_engine_new (const ExoEngineConfig *config, GError **error);
 /* Journals flushed, streams closed; transfers go on at the next start. Call before the last unref. */
@@ -70,7 +71,8 @@ void exo_engine_network_changed (ExoEngine *engine);
 void exo_engine_set_metered (ExoEngine *engine, gboolean metered);
 
 /* A second pull of the same model, revision and globs returns the transfer there is (resumed if it was paused or failed).
- * @revision: (nullable): the default branch. @error: INVALID (names, globs), nothing else: the rest is the transfer's state */
+ * @revision: (nullable): the default branch. @error: INVALID (names, globs), nothing else: the rest is the transfer's state.
+ * Returns: (transfer none): the engine's until it is cancelled, and valid until the next main loop turn in any case */
 ExoTransfer *exo_engine_pull (ExoEngine *engine,
                               ExoRepoType type,
                               const char *id,
@@ -180,7 +182,9 @@ typedef struct
   guint peers;       /* it fetches from now */
 } ExoTransferInfo;
 
-/* Signal "changed": at most four times a second, and at once on a change of state. */
+/* Signal "changed": at most four times a second, and in the next main loop turn after a change of state. */
+/* Emits it now if it is due: for who must have shown what is so before it answers. Not from within "changed". */
+void exo_transfer_tell (ExoTransfer *transfer);
 void exo_transfer_get_info (ExoTransfer *transfer, ExoTransferInfo *out_info);
 /* Each row: path, size, bytes done, state ("waiting", "transferring", "verifying", "complete", "failed") */
 void exo_transfer_foreach_file (ExoTransfer *transfer,
@@ -190,7 +194,7 @@ void exo_transfer_foreach_file (ExoTransfer *transfer,
                                               const char *state,
                                               gpointer user_data),
                                 gpointer user_data);
-/* @error: FAILED if the state does not allow it (a complete transfer cannot be paused) */
+/* @error: FAILED if the state does not allow it (a complete transfer cannot be paused, one that was cancelled nothing) */
 gboolean exo_transfer_pause (ExoTransfer *transfer, GError **error);
 gboolean exo_transfer_resume (ExoTransfer *transfer, GError **error);
 /* Stops and forgets it; partial files stay for a later pull. */

@@ -15,6 +15,7 @@ struct _ExoNode
   ExoRateMeter in, out;
   GStrv addresses, models; /* as last handed out */
   guint64 shown_in, shown_out;
+  gboolean changed; /* which is not signalled yet */
 };
 
 enum
@@ -65,11 +66,22 @@ exo_node_lost (ExoNode *node)
 {
   node->engine = NULL;
   node->neighbour = NULL;
+  node->changed = FALSE;
 }
 
 void
 exo_node_changed (ExoNode *node)
 {
+  node->changed = TRUE;
+  exo_engine_tell_soon (node->engine);
+}
+
+void
+exo_node_tell (ExoNode *node)
+{
+  if (!node->changed)
+    return;
+  node->changed = FALSE;
   g_signal_emit (node, signals[CHANGED], 0);
 }
 

@@ -22,15 +22,18 @@ exo_engine_transfers (ExoEngine *engine)
 void
 exo_engine_forget_transfer (ExoEngine *engine, ExoTransfer *transfer)
 {
-  g_autoptr (ExoTransfer) kept = g_object_ref (transfer);
-
+  transfer->forgotten = TRUE;
+  transfer->changed = FALSE;
+  /* Whoever is at work with it up the stack may go on so until the main loop turns. */
+  g_ptr_array_add (engine->forgotten, g_object_ref (transfer));
+  exo_engine_tell_soon (engine);
   exo_store_forget_transfer (engine->store, transfer->id);
   g_ptr_array_remove (engine->transfers, transfer);
-  g_signal_emit_by_name (engine, "transfer-removed", kept);
+  g_signal_emit_by_name (engine, "transfer-removed", transfer);
 }
 
-static void
-forget_oldest (ExoEngine *engine)
+static ExoTransfer *
+find_too_old (ExoEngine *engine)
 {
   guint over = 0;
 
@@ -41,8 +44,20 @@ forget_oldest (ExoEngine *engine)
           transfer->state == EXO_TRANSFER_COMPLETE || transfer->state == EXO_TRANSFER_FAILED;
 
       if (ended && ++over > TRANSFERS_KEPT)
-        exo_transfer_cancel (transfer, NULL);
+        return transfer;
     }
+  return NULL;
+}
+
+static void
+added (ExoEngine *engine, ExoTransfer *transfer)
+{
+  ExoTransfer *old;
+
+  /* Handlers of either signal may change the list. */
+  g_signal_emit_by_name (engine, "transfer-added", transfer);
+  while ((old = find_too_old (engine)) != NULL)
+    exo_transfer_cancel (old, NULL);
 }
 
 static gboolean
@@ -82,10 +97,8 @@ exo_engine_pull (ExoEngine *engine,
   transfer = exo_transfer_new (engine, engine->next_id++, type, id, revision, includes, excludes);
   g_ptr_array_add (engine->transfers, transfer);
   g_message ("pull of %s@%s: transfer %u", id, revision, transfer->id);
-  exo_transfer_save (transfer);
-  g_signal_emit_by_name (engine, "transfer-added", transfer);
   exo_transfer_start (transfer);
-  forget_oldest (engine);
+  added (engine, transfer);
   return transfer;
 }
 
@@ -148,11 +161,10 @@ exo_engine_demand (ExoEngine *engine,
       transfer->unverified = unverified;
       g_ptr_array_add (engine->transfers, transfer);
       g_message ("a program asks for %s@%s: transfer %u", transfer->model, revision, transfer->id);
-      g_signal_emit_by_name (engine, "transfer-added", transfer);
     }
   exo_transfer_ask (transfer, path);
   if (is_new)
-    forget_oldest (engine);
+    added (engine, transfer);
   return transfer;
 }
 

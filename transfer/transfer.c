@@ -37,6 +37,16 @@ static void begin_listing (ExoTransfer *transfer);
 void
 exo_transfer_changed (ExoTransfer *transfer)
 {
+  transfer->changed = TRUE;
+  exo_engine_tell_soon (transfer->engine);
+}
+
+void
+exo_transfer_tell (ExoTransfer *transfer)
+{
+  if (!transfer->changed)
+    return;
+  transfer->changed = FALSE;
   g_signal_emit (transfer, signals[CHANGED], 0);
 }
 
@@ -388,17 +398,17 @@ refuse_state (ExoTransfer *transfer, const char *verb, GError **error)
 {
   g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED,
                "Transfer %u of %s is %s and cannot be %s.", transfer->id, transfer->model,
-               exo_transfer_state_name (transfer->state), verb);
+               transfer->forgotten ? "cancelled" : exo_transfer_state_name (transfer->state), verb);
   return FALSE;
 }
 
 gboolean
 exo_transfer_pause (ExoTransfer *transfer, GError **error)
 {
+  if (transfer->forgotten || transfer->state == EXO_TRANSFER_COMPLETE)
+    return refuse_state (transfer, "paused", error);
   if (transfer->state == EXO_TRANSFER_PAUSED)
     return TRUE;
-  if (transfer->state == EXO_TRANSFER_COMPLETE)
-    return refuse_state (transfer, "paused", error);
   exo_transfer_stop (transfer, TRUE);
   exo_transfer_set_state (transfer, EXO_TRANSFER_PAUSED);
   return TRUE;
@@ -407,7 +417,7 @@ exo_transfer_pause (ExoTransfer *transfer, GError **error)
 gboolean
 exo_transfer_resume (ExoTransfer *transfer, GError **error)
 {
-  if (transfer->state == EXO_TRANSFER_COMPLETE)
+  if (transfer->forgotten || transfer->state == EXO_TRANSFER_COMPLETE)
     return refuse_state (transfer, "resumed", error);
   if (!exo_transfer_is_active (transfer))
     exo_transfer_start (transfer);
@@ -417,6 +427,8 @@ exo_transfer_resume (ExoTransfer *transfer, GError **error)
 gboolean
 exo_transfer_cancel (ExoTransfer *transfer, GError **error)
 {
+  if (transfer->forgotten)
+    return refuse_state (transfer, "cancelled again", error);
   exo_transfer_stop (transfer, FALSE);
   exo_engine_forget_transfer (transfer->engine, transfer);
   return TRUE;

@@ -15,6 +15,7 @@ struct _ExoTransfer
   ExoTransferInfo info;
   char *model, *revision, *globs;
   GPtrArray *files; /* (element-type FakeFile) */
+  gboolean untold;  /* paused or resumed: told when asked to */
 };
 
 struct _ExoNode
@@ -159,7 +160,7 @@ set_state (ExoTransfer *transfer, ExoTransferState state, GError **error)
   transfer->info.state = state;
   transfer->info.error_code = "";
   transfer->info.error_message = "";
-  fake_transfer_changed (transfer);
+  transfer->untold = TRUE;
   return TRUE;
 }
 
@@ -185,6 +186,14 @@ exo_transfer_cancel (ExoTransfer *transfer, GError **error)
   g_ptr_array_remove (transfer->engine->transfers, transfer);
   g_signal_emit_by_name (transfer->engine, "transfer-removed", kept);
   return TRUE;
+}
+
+void
+exo_transfer_tell (ExoTransfer *transfer)
+{
+  if (transfer->untold)
+    fake_transfer_changed (transfer);
+  transfer->untold = FALSE;
 }
 
 ExoTransferInfo *

@@ -486,6 +486,12 @@ enter_mount_namespace (void)
       unshare (CLONE_NEWNS) == 0 && mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
+static gboolean
+is_warned (gconstpointer data)
+{
+  return ((const LabNode *) data)->warnings->len > 0;
+}
+
 static void
 without_room_it_says_so_and_goes_on_later (void)
 {
@@ -507,6 +513,7 @@ without_room_it_says_so_and_goes_on_later (void)
   exo_transfer_get_info (transfer, &info);
   CU_ASSERT_STRING_EQUAL (info.error_code, "NoSpace");
   CU_ASSERT_PTR_NOT_NULL (strstr (info.error_message, "Free some space"));
+  lab_wait (is_warned, &node);
   CU_ASSERT_TRUE (g_str_has_prefix (node.warnings->str, "disk: " LAB_MODEL));
   CU_ASSERT_PTR_NULL (strstr (node.warnings->str, "\ndisk")); /* once */
 
