@@ -8,10 +8,17 @@
 #include <string.h>
 
 #include "transfer/error.h"
+#include "transfer/swarm/session-private.h"
 
 #define CONNECT_TIMEOUT_MS 2000
-#define RETRY_FIRST_MS     250
-#define RETRY_MAX_MS       8000
+
+/* A stream counts as a good one a little before silence can end it, so that a pulled cable is never held against a node. */
+const ExoSessionTimes exo_session_usual_times = {
+  .retry_first_ms = 500,
+  .retry_max_ms = 8000,
+  .silence_ms = EXO_WIRE_SILENCE_S * 1000,
+  .lasted_us = (EXO_WIRE_SILENCE_S - 1) * G_USEC_PER_SEC,
+};
 
 /* One POST and what it asked about: the indices of its lines stay valid as long as it lives. */
 typedef struct
@@ -38,6 +45,9 @@ struct ExoSession
   char *body;      /* the latest subscription; NULL: nothing to ask */
   GPtrArray *oids; /* of body */
   GArray *sizes;
+  ExoSessionTimes times;
+  gint64 up_since_us; /* monotonic; while live */
+  guint n_short;      /* streams in a row that said hello and did not last */
   guint n_failures;
   guint retry_source;
 };
@@ -74,13 +84,34 @@ on_retry (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+guint
+exo_session_retry_ms (const ExoSessionTimes *times, guint n_failures)
+{
+  guint64 wait = (guint64) times->retry_first_ms << MIN (n_failures - 1, 16u);
+
+  return (guint) MIN (wait, times->retry_max_ms);
+}
+
 static void
 retry_later (ExoSession *session)
 {
-  guint delay = MIN (RETRY_FIRST_MS << MIN (session->n_failures, 6u), RETRY_MAX_MS);
-
   if (session->retry_source == 0 && session->body != NULL)
-    session->retry_source = g_timeout_add (delay, on_retry, session);
+    session->retry_source = g_timeout_add (
+        exo_session_retry_ms (&session->times, session->n_failures), on_retry, session);
+}
+
+/* It answers and breaks off, time after time: that it is there is no news. Once may be an agent that was started anew. */
+static gboolean
+breaks_off (const ExoSession *session)
+{
+  return session->n_short > 1;
+}
+
+static gboolean
+has_lasted (const ExoSession *session)
+{
+  return session->live != NULL &&
+         g_get_monotonic_time () - session->up_since_us >= session->times.lasted_us;
 }
 
 static void
@@ -90,17 +121,19 @@ on_hello (Stream *stream, const ExoWireHello *hello)
 
   if (strcmp (hello->id, session->peer_id) != 0)
     {
-      stream->fault = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
+      stream->fault = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
                                    "another node (%s) answers at %s", hello->id, stream->base_url);
       exo_fetch_cancel (stream->fetch);
       return;
     }
   if (stream == session->next)
     {
+      if (session->live == NULL)
+        session->up_since_us = g_get_monotonic_time ();
       stream_abandon (session->live);
       session->live = stream;
       session->next = NULL;
-      session->n_failures = 0;
+      session->n_failures = breaks_off (session) ? session->n_short : 0;
     }
   session->callbacks.up (session, hello, session->user_data);
 }
@@ -132,6 +165,25 @@ on_line (ExoFetch *fetch, const char *text, gsize length, gpointer user_data)
 }
 
 static void
+count_failure (Stream *stream)
+{
+  ExoSession *session = stream->session;
+
+  if (stream == session->live)
+    {
+      session->n_short = has_lasted (session) ? 0 : session->n_short + 1;
+      session->live = NULL;
+      session->n_failures = MAX (session->n_short, 1);
+    }
+  else
+    {
+      session->next = NULL;
+      session->url++; /* this address did not answer: the next one, next time */
+      session->n_failures++;
+    }
+}
+
+static void
 on_done (ExoFetch *fetch, const ExoFetchResult *result, const GError *error, gpointer user_data)
 {
   Stream *stream = user_data;
@@ -151,15 +203,8 @@ on_done (ExoFetch *fetch, const ExoFetchResult *result, const GError *error, gpo
     ended = g_error_new_literal (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
                                  "it closed the event stream");
 
-  if (stream == session->live)
-    session->live = NULL;
-  else
-    {
-      session->next = NULL;
-      session->url++; /* this address did not answer: the next one, next time */
-    }
+  count_failure (stream);
   stream_free (stream);
-  session->n_failures++;
   if (session->next == NULL)
     retry_later (session);
   if (session->live == NULL)
@@ -198,7 +243,7 @@ open_stream (ExoSession *session)
                                          .body = body,
                                          .lan = TRUE,
                                          .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                         .stall_timeout_ms = EXO_WIRE_SILENCE_S * 1000,
+                                         .stall_timeout_ms = session->times.silence_ms,
                                          .max_body = EXO_WIRE_LINE_MAX,
                                      },
                                      &callbacks, stream);
@@ -216,9 +261,16 @@ exo_session_new (ExoFetcher *fetcher,
   session->peer_id = g_strdup (peer_id);
   session->callbacks = *callbacks;
   session->user_data = user_data;
+  session->times = exo_session_usual_times;
   session->oids = g_ptr_array_new_with_free_func (g_free);
   session->sizes = g_array_new (FALSE, FALSE, sizeof (guint64));
   return session;
+}
+
+void
+exo_session_set_times (ExoSession *session, const ExoSessionTimes *times)
+{
+  session->times = *times;
 }
 
 static void
@@ -281,13 +333,18 @@ exo_session_subscribe (ExoSession *session, const ExoWireHello *subscription)
       return;
     }
   session->body = exo_wire_subscribe_to_json (subscription);
-  open_stream (session);
+  if (has_lasted (session) && session->n_short > 0)
+    session->n_short = session->n_failures = 0;
+  /* Otherwise it is what the next attempt asks. */
+  if (session->retry_source == 0 || !breaks_off (session))
+    open_stream (session);
 }
 
 void
 exo_session_retry_now (ExoSession *session)
 {
-  if (session->live != NULL || session->next != NULL || session->body == NULL)
+  if (session->live != NULL || session->next != NULL || session->body == NULL ||
+      breaks_off (session))
     return;
   open_stream (session);
 }
@@ -295,7 +352,7 @@ exo_session_retry_now (ExoSession *session)
 void
 exo_session_start_over (ExoSession *session)
 {
-  if (session->live != NULL || session->body == NULL)
+  if (session->live != NULL || session->body == NULL || breaks_off (session))
     return;
   session->n_failures = 0;
   open_stream (session);

@@ -6,6 +6,9 @@
  * ask it about, over the first of its addresses that works, and opens it again, with back-off, when it ends. A change of what is
  * asked for opens a second stream and drops the first only when the second one speaks, so that nothing stops meanwhile. Main
  * thread only.
+ *
+ * What a neighbour says is refused as a whole at the first line that is wrong. One that keeps answering and breaking off, for that or
+ * another reason, is left alone for longer each time, like one that cannot be reached.
  */
 
 #pragma once
@@ -23,7 +26,8 @@ typedef struct
   void (*up) (ExoSession *session, const ExoWireHello *hello, gpointer user_data);
   /* Indices in @line are those of exo_session_oid(). */
   void (*line) (ExoSession *session, const ExoWireLine *line, gpointer user_data);
-  /* The stream ended and no other is up. @error says why. It will try again by itself. */
+  /* The stream ended and no other is up. It will try again by itself. @error: INVALID, TOO_LARGE: the neighbour says what it must not;
+   * CANCELLED: nothing more is asked; UNREACHABLE, FAILED: all else. */
   void (*down) (ExoSession *session, const GError *error, gpointer user_data);
 } ExoSessionCallbacks;
 
@@ -38,13 +42,14 @@ void exo_session_free (ExoSession *session); /* no callback any more */
 void exo_session_set_addresses (ExoSession *session, const char *const *base_urls);
 /* @subscription: (transfer none): who we are and what we ask about; an empty list of blobs closes the stream. */
 void exo_session_subscribe (ExoSession *session, const ExoWireHello *subscription);
-/* The network changed, or the peer was heard: no waiting for the back-off. */
+/* The network changed, or the peer was heard: no waiting for the back-off, unless it answers and breaks off, time after time. */
 void exo_session_retry_now (ExoSession *session);
 /* The same, unless it is up, and what failed before no longer counts. */
 void exo_session_start_over (ExoSession *session);
 
 gboolean exo_session_is_up (ExoSession *session);
-guint exo_session_n_failures (ExoSession *session); /* attempts since it was last up */
+/* Attempts since it was last up, or, where two streams or more broke off soon after their hellos, the number of those. */
+guint exo_session_n_failures (ExoSession *session);
 /* Every blob of the latest subscription was asked about, and the snapshot is here (or there is none to expect). */
 gboolean exo_session_is_current (ExoSession *session);
 /* The address that answers; NULL unless it is up. Borrowed. */

@@ -32,6 +32,7 @@ struct ExoNeighbour
   ExoSession *session;
   ExoPlanPeer peer; /* 0 while its stream is not up */
   gboolean shunned;
+  gboolean warned;     /* about what it says */
   gboolean hub;        /* it reaches the Hub, as it says */
   gboolean announced;  /* by discovery; otherwise it made itself known by a subscription */
   guint64 bytes;       /* received from it */

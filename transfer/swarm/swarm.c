@@ -356,6 +356,38 @@ remove_neighbour (ExoNeighbour *neighbour)
   check_informed (swarm);
 }
 
+static gboolean
+talks_nonsense (const GError *error)
+{
+  return g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID) ||
+         g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_TOO_LARGE);
+}
+
+static const char *
+where_is (ExoNeighbour *neighbour)
+{
+  return neighbour->base_urls != NULL && neighbour->base_urls[0] != NULL ? neighbour->base_urls[0]
+                                                                         : neighbour->id;
+}
+
+/* Why its stream ended; a neighbour that talks nonsense does so again and again, and is named once. */
+static void
+report_down (ExoNeighbour *neighbour, const GError *error)
+{
+  if (talks_nonsense (error) && !neighbour->warned)
+    {
+      neighbour->warned = TRUE;
+      exo_swarm_warn (neighbour->swarm, "peer",
+                      "%s (%s) says what this node does not understand: %s. It is asked again, but "
+                      "ever more rarely.",
+                      neighbour->name, where_is (neighbour), error->message);
+    }
+  else if (neighbour->peer != 0 && exo_session_n_failures (neighbour->session) == 1)
+    g_message ("%s no longer answers: %s", neighbour->name, error->message);
+  else
+    g_debug ("stream from %s: %s", neighbour->name, error->message);
+}
+
 static void
 on_session_down (ExoSession *session, const GError *error, gpointer user_data)
 {
@@ -364,12 +396,10 @@ on_session_down (ExoSession *session, const GError *error, gpointer user_data)
   guint failures = exo_session_n_failures (session);
   gboolean was_connected = neighbour->peer != 0;
 
-  if (was_connected && !g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED))
-    g_message ("%s no longer answers: %s", neighbour->name, error->message);
-  else
-    g_debug ("stream from %s: %s", neighbour->name, error->message);
+  report_down (neighbour, error);
   leave_plan (neighbour);
-  if (was_connected && g_hash_table_size (swarm->by_peer) == 0 && failures > 0)
+  /* One that breaks off time after time has not fallen silent: waiting for it each time would keep this node from the Hub. */
+  if (was_connected && g_hash_table_size (swarm->by_peer) == 0 && failures == 1)
     {
       swarm->isolated = TRUE;
       gather (swarm);
@@ -533,10 +563,7 @@ exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why)
   exo_swarm_warn (
       swarm, "peer",
       "%s (%s) served wrong bytes and is not asked any more: %s. Check its disk and memory.",
-      neighbour->name,
-      neighbour->base_urls != NULL && neighbour->base_urls[0] != NULL ? neighbour->base_urls[0]
-                                                                      : neighbour->id,
-      why);
+      neighbour->name, where_is (neighbour), why);
   exo_swarm_neighbour_changed (neighbour);
   exo_swarm_pump_soon (swarm);
 }
