@@ -111,6 +111,7 @@ struct _ExoTransfer
   GArray *files;         /* ExoTransferFile, one per file of manifest; never moves */
   guint n_asked;         /* of files: all, unless on demand */
   guint n_looking, n_wanted, n_done, next_file;
+  guint n_publishing; /* of the files asked for, those of the snapshot under way */
   gboolean space_checked;
   guint64 last_total, last_done; /* as of the last stop or run: shown until it is known anew */
   guint64 from_hub, from_lan;    /* of wants that are over, over restarts */

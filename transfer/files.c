@@ -32,7 +32,7 @@ on_published (GObject *source, GAsyncResult *result, gpointer user_data)
     return;
   if (!exo_store_publish_finish (transfer->engine->store, result, &error))
     exo_transfer_fail (transfer, error);
-  else if (transfer->n_done < transfer->n_asked) /* one was asked for meanwhile */
+  else if (transfer->n_publishing < transfer->n_asked) /* one was asked for meanwhile */
     {
       exo_transfer_set_state (transfer, EXO_TRANSFER_TRANSFERRING);
       go_on (transfer);
@@ -74,6 +74,7 @@ publish_if_done (ExoTransfer *transfer)
     return;
   manifest = transfer->n_asked < transfer->files->len ? asked_files (transfer)
                                                       : exo_manifest_ref (transfer->manifest);
+  transfer->n_publishing = transfer->n_asked;
   exo_transfer_set_state (transfer, EXO_TRANSFER_VERIFYING);
   exo_store_publish_async (transfer->engine->store, manifest,
                            exo_is_commit (transfer->revision) ? NULL : transfer->revision, whole,
