@@ -100,8 +100,11 @@ struct _ExoTransfer
   guint id;
   ExoRepoType type;
   char *model, *revision, *commit;
+  char *previous; /* (nullable): its commit so far, while the Hub is asked what it is now */
   GStrv includes, excludes;
-  GHashTable *asked;  /* (nullable): on demand: the paths programs asked for, owned */
+  GHashTable *asked; /* (nullable): on demand: the paths programs asked for, owned */
+  GArray *
+      recorded; /* (nullable): of guint: the same as a record has it, until the manifest is known */
   gboolean abandoned; /* on demand, and paused because nobody reads it any more */
   ExoTransferState state;
   GError *error;         /* of FAILED; or why it waits */
@@ -183,6 +186,7 @@ ExoTransferFile *exo_transfer_file (ExoTransfer *transfer, guint index);
 /* record.c */
 char *exo_transfer_to_json (ExoTransfer *transfer);
 gboolean exo_transfer_from_json (ExoTransfer *transfer, const char *json);
+void exo_transfer_recall_asked (ExoTransfer *transfer); /* its manifest is known */
 
 /* listing.c */
 typedef void (*ExoListingDone) (ExoManifest *manifest /* (nullable) (transfer none) */,

@@ -103,6 +103,19 @@ fill_progress (ExoTransfer *transfer, ExoTransferInfo *info)
   info->bytes_done = MIN (info->bytes_done, info->bytes_total);
 }
 
+/* It has, or will have, all files of the commit. */
+static gboolean
+is_whole (ExoTransfer *transfer)
+{
+  guint n;
+
+  if (transfer->manifest == NULL)
+    return FALSE;
+  n = transfer->asked != NULL ? g_hash_table_size (transfer->asked)
+                              : exo_manifest_n_files (transfer->manifest);
+  return n == exo_manifest_n_files (transfer->whole);
+}
+
 void
 exo_transfer_get_info (ExoTransfer *transfer, ExoTransferInfo *out_info)
 {
@@ -116,7 +129,7 @@ exo_transfer_get_info (ExoTransfer *transfer, ExoTransferInfo *out_info)
     .started_s = transfer->started_s,
     .finished_s = transfer->finished_s,
     .unverified_upstream = transfer->unverified,
-    .whole = transfer->files != NULL && transfer->n_asked == exo_manifest_n_files (transfer->whole),
+    .whole = is_whole (transfer),
     .error_code = error_code_name (transfer->error),
     .error_message = transfer->error != NULL ? transfer->error->message : waiting_for (transfer),
     .eta_s = -1,

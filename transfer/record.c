@@ -33,6 +33,36 @@ add_strv (JsonBuilder *builder, const char *name, const char *const *values)
   json_builder_end_array (builder);
 }
 
+/* The first of each run of files that were asked for, by their place in the manifest, and how many it has: paths may be
+ * many and long. */
+static void
+add_asked (JsonBuilder *builder, ExoTransfer *transfer)
+{
+  guint n = transfer->manifest != NULL && transfer->asked != NULL
+                ? exo_manifest_n_files (transfer->manifest)
+                : 0;
+  guint length = 0;
+
+  json_builder_set_member_name (builder, "asked");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i <= n; i++)
+    {
+      if (i < n &&
+          g_hash_table_contains (transfer->asked, exo_manifest_file (transfer->manifest, i)->path))
+        {
+          length++;
+          continue;
+        }
+      if (length > 0)
+        {
+          json_builder_add_int_value (builder, i - length);
+          json_builder_add_int_value (builder, length);
+        }
+      length = 0;
+    }
+  json_builder_end_array (builder);
+}
+
 static void
 add_error (JsonBuilder *builder, const GError *error)
 {
@@ -60,6 +90,7 @@ exo_transfer_to_json (ExoTransfer *transfer)
   add_string (builder, "model", transfer->model);
   add_string (builder, "revision", transfer->revision);
   add_string (builder, "commit", transfer->commit);
+  add_string (builder, "previous", transfer->previous);
   add_strv (builder, "include", (const char *const *) transfer->includes);
   add_strv (builder, "exclude", (const char *const *) transfer->excludes);
   add_string (builder, "state", exo_transfer_state_name (transfer->state));
@@ -71,6 +102,7 @@ exo_transfer_to_json (ExoTransfer *transfer)
   add_int (builder, "finished", transfer->finished_s);
   add_int (builder, "unverified", transfer->unverified);
   add_int (builder, "on-demand", transfer->asked != NULL);
+  add_asked (builder, transfer);
   add_error (builder, transfer->error);
   json_builder_end_object (builder);
   root = json_builder_get_root (builder);
@@ -126,15 +158,60 @@ fill_error (ExoTransfer *transfer, JsonObject *object)
       g_error_new_literal (EXO_TRANSFER_ERROR, (int) code, message != NULL ? message : "");
 }
 
+/* NULL if there is none */
+static char *
+get_commit (JsonObject *object, const char *name)
+{
+  const char *commit = exo_json_string (object, name);
+
+  return commit != NULL && exo_is_commit (commit) ? g_strdup (commit) : NULL;
+}
+
+static void
+fill_asked (ExoTransfer *transfer, JsonObject *object)
+{
+  JsonArray *array = exo_json_array (object, "asked");
+
+  transfer->asked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  transfer->recorded = g_array_new (FALSE, FALSE, sizeof (guint));
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    {
+      guint64 value;
+      guint number;
+
+      if (!exo_json_node_size (json_array_get_element (array, i), &value) ||
+          value > EXO_MANIFEST_FILES_MAX)
+        return;
+      number = (guint) value;
+      g_array_append_val (transfer->recorded, number);
+    }
+}
+
+void
+exo_transfer_recall_asked (ExoTransfer *transfer)
+{
+  g_autoptr (GArray) recorded = g_steal_pointer (&transfer->recorded);
+  guint n = exo_manifest_n_files (transfer->manifest);
+
+  for (guint i = 0; recorded != NULL && i + 1 < recorded->len; i += 2)
+    {
+      guint first = g_array_index (recorded, guint, i),
+            length = g_array_index (recorded, guint, i + 1);
+
+      for (guint f = first; f < n && f - first < length; f++)
+        g_hash_table_add (transfer->asked,
+                          g_strdup (exo_manifest_file (transfer->manifest, f)->path));
+    }
+}
+
 /* Figures that cannot be read are 0: they are known anew soon. */
 static void
 fill (ExoTransfer *transfer, JsonObject *object)
 {
-  const char *commit = exo_json_string (object, "commit");
-
   transfer->model = g_strdup (exo_json_string (object, "model"));
   transfer->revision = g_strdup (exo_json_string (object, "revision"));
-  transfer->commit = commit != NULL && exo_is_commit (commit) ? g_strdup (commit) : NULL;
+  transfer->commit = get_commit (object, "commit");
+  transfer->previous = get_commit (object, "previous");
   transfer->state = state_from_name (exo_json_string (object, "state"));
   transfer->last_total = get_size (object, "total");
   transfer->last_done = get_size (object, "done");
@@ -144,7 +221,7 @@ fill (ExoTransfer *transfer, JsonObject *object)
   transfer->finished_s = (gint64) get_size (object, "finished");
   transfer->unverified = get_size (object, "unverified") != 0;
   if (get_size (object, "on-demand") != 0)
-    transfer->asked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+    fill_asked (transfer, object);
   fill_error (transfer, object);
 }
 

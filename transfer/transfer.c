@@ -170,28 +170,75 @@ exo_transfer_confirm_later (ExoTransfer *transfer)
 
 /* --- the list of files ------------------------------------------------------------------------------- */
 
-static void
-begin_files (ExoTransfer *transfer, ExoManifest *whole)
+/* @error: NOT_FOUND: its globs leave nothing of @whole */
+static gboolean
+set_manifest (ExoTransfer *transfer, ExoManifest *whole, GError **error)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (ExoManifest) manifest =
       transfer->asked != NULL
           ? exo_manifest_ref (whole)
           : exo_manifest_filter (whole, (const char *const *) transfer->includes,
-                                 (const char *const *) transfer->excludes, &error);
+                                 (const char *const *) transfer->excludes, error);
 
   if (manifest == NULL)
+    return FALSE;
+  exo_manifest_ref (whole); /* it may be the one it has */
+  g_clear_pointer (&transfer->whole, exo_manifest_unref);
+  g_clear_pointer (&transfer->manifest, exo_manifest_unref);
+  transfer->whole = whole;
+  transfer->manifest = g_steal_pointer (&manifest);
+  g_free (transfer->commit);
+  transfer->commit = g_strdup (exo_manifest_commit (whole));
+  return TRUE;
+}
+
+static void
+begin_files (ExoTransfer *transfer, ExoManifest *whole)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!set_manifest (transfer, whole, &error))
     {
       exo_transfer_fail (transfer, error);
       return;
     }
-  g_clear_pointer (&transfer->whole, exo_manifest_unref);
-  g_clear_pointer (&transfer->manifest, exo_manifest_unref);
-  transfer->whole = exo_manifest_ref (whole);
-  transfer->manifest = g_steal_pointer (&manifest);
-  g_free (transfer->commit);
-  transfer->commit = g_strdup (exo_manifest_commit (whole));
+  g_clear_pointer (&transfer->previous, g_free);
   exo_transfer_begin_files (transfer);
+}
+
+/* (nullable) */
+static ExoManifest *
+peek_manifest (ExoTransfer *transfer, const char *commit)
+{
+  return commit != NULL ? exo_store_peek_manifest (transfer->engine->store, transfer->type,
+                                                   transfer->model, commit)
+                        : NULL;
+}
+
+/* One that is over, or paused, shows its files also after a restart. */
+static void
+recall_manifest (ExoTransfer *transfer)
+{
+  ExoManifest *known = peek_manifest (transfer, transfer->commit);
+
+  if (known != NULL && set_manifest (transfer, known, NULL) && transfer->asked != NULL)
+    exo_transfer_recall_asked (transfer);
+}
+
+/* What was complete stays so while the Hub cannot be asked whether there is something newer. */
+static gboolean
+keep_previous (ExoTransfer *transfer, const GError *error)
+{
+  ExoManifest *known = peek_manifest (transfer, transfer->previous);
+
+  if (known == NULL ||
+      !(g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE) ||
+        g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_RATE_LIMITED)))
+    return FALSE;
+  g_message ("%s@%s: the Hub cannot say what it is now: %s", transfer->model, transfer->revision,
+             error->message);
+  begin_files (transfer, known);
+  return TRUE;
 }
 
 static void
@@ -218,7 +265,8 @@ on_listed (ExoManifest *manifest, gboolean from_neighbour, const GError *error, 
   transfer->listing = NULL;
   if (manifest == NULL)
     {
-      fail_listing (transfer, error);
+      if (!keep_previous (transfer, error))
+        fail_listing (transfer, error);
       return;
     }
   transfer->unverified = from_neighbour;
@@ -232,20 +280,18 @@ on_listed (ExoManifest *manifest, gboolean from_neighbour, const GError *error, 
 static void
 begin_listing (ExoTransfer *transfer)
 {
-  ExoManifest *known = NULL;
+  /* After a restart it goes on with the commit it had begun, without asking anyone. */
+  ExoManifest *known = peek_manifest (transfer, transfer->commit);
 
   exo_transfer_set_state (transfer, EXO_TRANSFER_RESOLVING);
-  /* After a restart it goes on with the commit it had begun, without asking anyone. */
-  if (transfer->commit != NULL)
-    known = exo_store_peek_manifest (transfer->engine->store, transfer->type, transfer->model,
-                                     transfer->commit);
+  /* What is newer than a commit it has, the Hub alone can say: a neighbour may have an older one. */
   if (known != NULL)
     begin_files (transfer, known);
   else
     transfer->listing =
         exo_listing_new (transfer->engine, transfer->type, transfer->model,
-                         transfer->commit != NULL ? transfer->commit : transfer->revision, TRUE,
-                         on_listed, transfer);
+                         transfer->commit != NULL ? transfer->commit : transfer->revision,
+                         transfer->previous == NULL, on_listed, transfer);
 }
 
 /* --- confirming a neighbour's listing ------------------------------------------------------------------ */
@@ -316,8 +362,7 @@ exo_transfer_hub_changed (ExoTransfer *transfer, gboolean reachable)
   if (!reachable || !transfer->unverified || transfer->confirmation != NULL ||
       transfer->commit == NULL)
     return;
-  known = exo_store_peek_manifest (transfer->engine->store, transfer->type, transfer->model,
-                                   transfer->commit);
+  known = peek_manifest (transfer, transfer->commit);
   if (transfer->whole == NULL && known != NULL)
     transfer->whole = exo_manifest_ref (known);
   g_clear_handle_id (&transfer->confirm_source, g_source_remove);
@@ -346,7 +391,8 @@ exo_transfer_start (ExoTransfer *transfer)
   if (transfer->state == EXO_TRANSFER_COMPLETE && transfer->asked == NULL)
     {
       /* A new pull asks what the revision is now, and counts what it fetches itself. */
-      g_clear_pointer (&transfer->commit, g_free);
+      g_free (transfer->previous);
+      transfer->previous = g_steal_pointer (&transfer->commit);
       transfer->from_hub = transfer->from_lan = transfer->last_done = 0;
     }
   if (transfer->started_s == 0 || transfer->finished_s != 0)
@@ -386,8 +432,10 @@ exo_transfer_wake (ExoTransfer *transfer)
     {
       transfer->state = EXO_TRANSFER_QUEUED;
       exo_transfer_start (transfer);
+      return;
     }
-  else if (transfer->state == EXO_TRANSFER_FAILED)
+  recall_manifest (transfer);
+  if (transfer->state == EXO_TRANSFER_FAILED)
     retry_when_mended (transfer);
   else if (transfer->unverified)
     exo_transfer_confirm_later (transfer);
@@ -447,11 +495,13 @@ exo_transfer_finalize (GObject *object)
   g_clear_error (&transfer->error);
   g_clear_object (&transfer->cancellable);
   g_clear_pointer (&transfer->asked, g_hash_table_unref);
+  g_clear_pointer (&transfer->recorded, g_array_unref);
   g_strfreev (transfer->includes);
   g_strfreev (transfer->excludes);
   g_free (transfer->model);
   g_free (transfer->revision);
   g_free (transfer->commit);
+  g_free (transfer->previous);
   g_free (transfer->shown);
   G_OBJECT_CLASS (exo_transfer_parent_class)->finalize (object);
 }

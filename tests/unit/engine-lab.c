@@ -76,6 +76,20 @@ write_model (const char *root)
   engine_lab.n_files = G_N_ELEMENTS (contents);
 }
 
+void
+engine_lab_put (const char *model, const char *path, const char *text)
+{
+  g_autofree char *folder = g_build_filename (engine_lab.folder, "hub-root", "models", model,
+                                              "main", NULL),
+                  *file = g_build_filename (folder, path, NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_mkdir_with_parents (folder, 0700);
+  g_file_set_contents (file, text, -1, &error);
+  g_assert_no_error (error);
+  stand_in_reload (engine_lab.hub);
+}
+
 static void
 remove_all (const char *path)
 {

@@ -17,6 +17,10 @@
 #define LAB_RUNS  4u
 #define LAB_EVERY 5u
 
+/* The Hub does not say what is in a repo. */
+#define LAB_SILENT_API                                                                             \
+  "[{\"match\":\"*\",\"class\":\"api\",\"fault\":{\"kind\":\"slow\",\"seconds\":3600}}]"
+
 typedef struct
 {
   StandIn *hub;
@@ -38,6 +42,9 @@ typedef struct
   GString *warnings; /* "kind: message" lines */
   guint n_idle, n_restored;
 } LabNode;
+
+/* One more model at the Hub, or the next commit of it: a single file with this text, not LFS. */
+void engine_lab_put (const char *model, const char *path, const char *text);
 
 /* Folders of its own below the lab's. @peer: (nullable): a static neighbour */
 void lab_node_open (LabNode *node, const char *name, LabNode *peer);

@@ -117,13 +117,30 @@ stand_in_faults (StandIn *hub, const char *rules)
                                               : stand_in_ask (hub, "DELETE", "/faults", "");
 }
 
+static void
+post (StandIn *hub, const char *path)
+{
+  g_autofree char *answer G_GNUC_UNUSED = stand_in_ask (hub, "POST", path, "");
+}
+
 void
 stand_in_reset (StandIn *hub)
 {
-  g_autofree char *up G_GNUC_UNUSED = stand_in_ask (hub, "POST", "/up", "");
-  g_autofree char *reset G_GNUC_UNUSED = stand_in_ask (hub, "POST", "/reset", "");
-
+  post (hub, "/up");
+  post (hub, "/reset");
   stand_in_faults (hub, NULL);
+}
+
+void
+stand_in_down (StandIn *hub)
+{
+  post (hub, "/down");
+}
+
+void
+stand_in_reload (StandIn *hub)
+{
+  post (hub, "/reload");
 }
 
 guint

@@ -22,4 +22,6 @@ char *stand_in_ask (StandIn *hub, const char *method, const char *path, const ch
 void stand_in_faults (StandIn *hub, const char *rules); /* (nullable): none */
 guint stand_in_hits (StandIn *hub);                     /* of the first rule */
 void stand_in_reset (StandIn *hub);                     /* counts from 0, no faults, up */
+void stand_in_down (StandIn *hub);                      /* nobody reaches it */
+void stand_in_reload (StandIn *hub);                    /* its root changed */
 guint64 stand_in_bytes (StandIn *hub);                  /* of file bodies, sent since then */

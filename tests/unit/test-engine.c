@@ -10,9 +10,7 @@
 
 #include "tests/unit/engine-lab.h"
 #include "tests/unit/suite.h"
-
-#define SILENT_API                                                                                 \
-  "[{\"match\":\"*\",\"class\":\"api\",\"fault\":{\"kind\":\"slow\",\"seconds\":3600}}]"
+#include "transfer/engine-private.h"
 
 static char *
 in_repo (LabNode *node, const char *a, const char *b)
@@ -98,105 +96,6 @@ the_engine_comes_to_rest (void)
   lab_node_close (&node);
 }
 
-/* --- again and again ---------------------------------------------------------------------------- */
-
-static void
-a_second_pull_is_the_same_transfer (void)
-{
-  const char *const one[] = { "a*", "b*", NULL }, *const other[] = { "b*", "a*", NULL };
-  LabNode node;
-  ExoTransfer *first, *chosen;
-
-  lab_node_open (&node, "one", NULL);
-  stand_in_faults (engine_lab.hub, SILENT_API);
-  first = lab_node_pull (&node, LAB_MODEL);
-  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), first);
-  CU_ASSERT_PTR_EQUAL (
-      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, "main", NULL, NULL, NULL), first);
-  CU_ASSERT_PTR_NOT_EQUAL (
-      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, "v1", NULL, NULL, NULL), first);
-  CU_ASSERT_PTR_NOT_EQUAL (
-      exo_engine_pull (node.engine, EXO_REPO_DATASET, LAB_MODEL, NULL, NULL, NULL, NULL), first);
-  chosen = exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, one, NULL, NULL);
-  CU_ASSERT_PTR_NOT_EQUAL (chosen, first);
-  CU_ASSERT_PTR_EQUAL (
-      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, other, NULL, NULL), chosen);
-  CU_ASSERT_PTR_NOT_EQUAL (
-      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, NULL, other, NULL), chosen);
-
-  /* One that rests is set going again. */
-  CU_ASSERT_TRUE (exo_transfer_pause (first, NULL));
-  stand_in_faults (engine_lab.hub, NULL);
-  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), first);
-  lab_wait_state (first, EXO_TRANSFER_COMPLETE);
-  CU_ASSERT_TRUE (lab_node_is_whole (&node));
-
-  /* And one that is complete looks whether it still is, for nothing. */
-  stand_in_reset (engine_lab.hub);
-  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), first);
-  CU_ASSERT_EQUAL (lab_state (first), EXO_TRANSFER_RESOLVING);
-  lab_wait_state (first, EXO_TRANSFER_COMPLETE);
-  CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 0);
-  lab_node_close (&node);
-}
-
-static void
-names_and_globs_are_checked (void)
-{
-  const char *const bad_globs[] = { "ok", "", NULL }, *const good[] = { "ok", NULL };
-  const struct
-  {
-    const char *id, *revision;
-    const char *const *includes, *const *excludes;
-  } rows[] = {
-    { "", NULL, NULL, NULL },
-    { "a/b/c", NULL, NULL, NULL },
-    { "../b", NULL, NULL, NULL },
-    { "a/../b", NULL, NULL, NULL },
-    { "a b/c", NULL, NULL, NULL },
-    { "/b", NULL, NULL, NULL },
-    { "a/", NULL, NULL, NULL },
-    { LAB_MODEL, "", NULL, NULL },
-    { LAB_MODEL, "../x", NULL, NULL },
-    { LAB_MODEL, "a\nb", NULL, NULL },
-    { LAB_MODEL, "/etc", NULL, NULL },
-    { LAB_MODEL, NULL, bad_globs, NULL },
-    { LAB_MODEL, NULL, good, bad_globs },
-  };
-  LabNode node;
-  g_autoptr (GPtrArray) transfers = NULL;
-
-  lab_node_open (&node, "one", NULL);
-  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
-    {
-      g_autoptr (GError) error = NULL;
-
-      CU_ASSERT_PTR_NULL (exo_engine_pull (node.engine, EXO_REPO_MODEL, rows[i].id,
-                                           rows[i].revision, rows[i].includes, rows[i].excludes,
-                                           &error));
-      CU_ASSERT_TRUE (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID));
-    }
-  transfers = exo_engine_transfers (node.engine);
-  CU_ASSERT_EQUAL (transfers->len, 0);
-  lab_node_close (&node);
-}
-
-static void
-what_the_hub_does_not_have_fails_for_good (void)
-{
-  LabNode node;
-  ExoTransfer *transfer;
-  ExoTransferInfo info;
-
-  lab_node_open (&node, "one", NULL);
-  transfer = lab_node_pull (&node, "org/other");
-  lab_wait_state (transfer, EXO_TRANSFER_FAILED);
-  exo_transfer_get_info (transfer, &info);
-  CU_ASSERT_STRING_EQUAL (info.error_code, "NotFound");
-  CU_ASSERT_EQUAL (info.bytes_total, 0);
-  lab_node_close (&node);
-}
-
 /* --- over a restart ------------------------------------------------------------------------------- */
 
 static ExoTransfer *
@@ -206,6 +105,35 @@ only_transfer (LabNode *node)
 
   CU_ASSERT_EQUAL_FATAL (transfers->len, 1);
   return g_ptr_array_index (transfers, 0);
+}
+
+typedef struct
+{
+  const char *state;
+  guint n;
+  guint64 size, done;
+} Rows;
+
+static void
+add_row (const char *path, guint64 size, guint64 done, const char *state, gpointer user_data)
+{
+  Rows *rows = user_data;
+
+  CU_ASSERT_STRING_EQUAL (state, rows->state);
+  rows->n++;
+  rows->size += size;
+  rows->done += done;
+}
+
+static void
+expect_files (ExoTransfer *transfer, const char *state, guint n, guint64 size, guint64 done)
+{
+  Rows rows = { .state = state };
+
+  exo_transfer_foreach_file (transfer, add_row, &rows);
+  CU_ASSERT_EQUAL (rows.n, n);
+  CU_ASSERT_EQUAL (rows.size, size);
+  CU_ASSERT_EQUAL (rows.done, done);
 }
 
 static void
@@ -254,6 +182,7 @@ a_paused_transfer_stays_paused (void)
   transfer = only_transfer (&node);
   CU_ASSERT_EQUAL (lab_state (transfer), EXO_TRANSFER_PAUSED);
   CU_ASSERT_EQUAL (lab_bytes_done (transfer), done);
+  expect_files (transfer, "waiting", engine_lab.n_files, engine_lab.bytes, 0);
   stand_in_faults (engine_lab.hub, NULL);
   CU_ASSERT_TRUE (exo_transfer_resume (transfer, NULL));
   lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
@@ -287,6 +216,10 @@ a_finished_transfer_is_remembered (void)
   CU_ASSERT_EQUAL (after.bytes_done, engine_lab.bytes);
   CU_ASSERT_EQUAL (after.bytes_from_hub, engine_lab.unique);
   CU_ASSERT_EQUAL (after.finished_s, before.finished_s);
+  CU_ASSERT_EQUAL (after.files_total, engine_lab.n_files);
+  CU_ASSERT_EQUAL (after.files_done, engine_lab.n_files);
+  CU_ASSERT_TRUE (after.whole);
+  expect_files (transfer, "complete", engine_lab.n_files, engine_lab.bytes, engine_lab.bytes);
   CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), transfer);
   lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
   CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 0);
@@ -314,12 +247,99 @@ stopping_waits_for_nobody (void)
   LabNode node;
 
   lab_node_open (&node, "one", NULL);
-  stand_in_faults (engine_lab.hub, SILENT_API);
+  stand_in_faults (engine_lab.hub, LAB_SILENT_API);
   (void) lab_node_pull (&node, LAB_MODEL);
   lab_turn (20);
   lab_node_stop (&node); /* the Hub would keep silent for an hour */
   lab_node_start (&node, NULL);
   CU_ASSERT_EQUAL (lab_state (only_transfer (&node)), EXO_TRANSFER_RESOLVING);
+  lab_node_close (&node);
+}
+
+/* --- on demand -------------------------------------------------------------------------------- */
+
+/* As programs do through the endpoint, which knows the list of files. */
+static ExoTransfer *
+demand (LabNode *node, const char *path)
+{
+  const char *const includes[] = { "weights-3*", NULL };
+  ExoTransfer *first =
+      exo_engine_pull (node->engine, EXO_REPO_MODEL, LAB_MODEL, NULL, includes, NULL, NULL);
+  g_autoptr (GError) error = NULL;
+  ExoTransfer *transfer;
+
+  lab_wait_state (first, EXO_TRANSFER_COMPLETE);
+  transfer = exo_engine_demand (node->engine, first->whole, FALSE, "main", path, &error);
+  CU_ASSERT_PTR_NOT_NULL_FATAL (transfer);
+  CU_ASSERT_PTR_NOT_EQUAL (transfer, first);
+  exo_transfer_cancel (first, NULL);
+  return transfer;
+}
+
+static gboolean
+is_published (LabNode *node, ExoTransfer *transfer, const char *path)
+{
+  g_autofree char *snapshot = in_repo (node, "snapshots", transfer->commit),
+                  *file = g_build_filename (snapshot, path, NULL);
+
+  return g_file_test (file, G_FILE_TEST_IS_REGULAR);
+}
+
+static gboolean
+is_verifying (gconstpointer transfer)
+{
+  return lab_state ((ExoTransfer *) transfer) == EXO_TRANSFER_VERIFYING;
+}
+
+static void
+what_is_asked_for_while_it_is_published_is_published_too (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = demand (&node, "config.json");
+  lab_wait (is_verifying, transfer);
+  CU_ASSERT_PTR_EQUAL (
+      exo_engine_demand (node.engine, transfer->whole, FALSE, "main", "empty", NULL), transfer);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (is_published (&node, transfer, "config.json"));
+  CU_ASSERT_TRUE (is_published (&node, transfer, "empty"));
+  lab_node_close (&node);
+}
+
+static void
+the_files_asked_for_are_remembered (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoTransferInfo info;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = demand (&node, "config.json");
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  (void) exo_engine_demand (node.engine, transfer->whole, FALSE, "main", "sub dir/notes.txt", NULL);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  lab_node_stop (&node);
+
+  lab_node_start (&node, NULL);
+  transfer = only_transfer (&node);
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_EQUAL (info.state, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_EQUAL (info.files_total, 2);
+  CU_ASSERT_EQUAL (info.bytes_total, 1234 + 70000);
+  CU_ASSERT_FALSE (info.whole);
+  expect_files (transfer, "complete", 2, 1234 + 70000, 1234 + 70000);
+
+  /* And the rest of them. */
+  for (guint i = 0; i < exo_manifest_n_files (transfer->whole); i++)
+    (void) exo_engine_demand (node.engine, transfer->whole, FALSE, "main",
+                              exo_manifest_file (transfer->whole, i)->path, NULL);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  exo_transfer_get_info (transfer, &info);
+  CU_ASSERT_EQUAL (info.files_total, engine_lab.n_files);
+  CU_ASSERT_TRUE (info.whole);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
   lab_node_close (&node);
 }
 
@@ -361,12 +381,6 @@ has_neighbour (gconstpointer data)
 }
 
 static void
-take_down_the_hub (void)
-{
-  g_autofree char *down G_GNUC_UNUSED = stand_in_ask (engine_lab.hub, "POST", "/down", "");
-}
-
-static void
 expect_unverified (LabNode *node, ExoTransfer *transfer)
 {
   ExoTransferInfo info;
@@ -387,7 +401,7 @@ a_model_is_had_without_the_hub (void)
   lab_wait_state (lab_node_pull (&first, LAB_MODEL), EXO_TRANSFER_COMPLETE);
   lab_node_open (&second, "two", &first);
   lab_wait (has_neighbour, &second);
-  take_down_the_hub ();
+  stand_in_down (engine_lab.hub);
   expect_unverified (&second, lab_node_pull (&second, LAB_MODEL));
   lab_node_close (&second);
   lab_node_close (&first);
@@ -402,11 +416,11 @@ a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then (void)
   lab_node_open (&first, "one", NULL);
   lab_wait_state (lab_node_pull (&first, LAB_MODEL), EXO_TRANSFER_COMPLETE);
   lab_node_open (&second, "two", &first);
-  stand_in_faults (engine_lab.hub, SILENT_API);
+  stand_in_faults (engine_lab.hub, LAB_SILENT_API);
   transfer = lab_node_pull (&second, LAB_MODEL);
   CU_ASSERT_FALSE (has_neighbour (&second));
   lab_wait (has_neighbour, &second);
-  take_down_the_hub ();
+  stand_in_down (engine_lab.hub);
   expect_unverified (&second, transfer);
   lab_node_close (&second);
   lab_node_close (&first);
@@ -531,14 +545,13 @@ main (void)
   CU_TestInfo tests[] = { TEST (a_pull_fills_the_cache),
                           TEST (globs_choose_files),
                           TEST (the_engine_comes_to_rest),
-                          TEST (a_second_pull_is_the_same_transfer),
-                          TEST (names_and_globs_are_checked),
-                          TEST (what_the_hub_does_not_have_fails_for_good),
                           TEST (stopped_in_the_middle_it_goes_on_from_the_disk),
                           TEST (a_paused_transfer_stays_paused),
                           TEST (a_finished_transfer_is_remembered),
                           TEST (ids_are_not_given_twice),
                           TEST (stopping_waits_for_nobody),
+                          TEST (what_is_asked_for_while_it_is_published_is_published_too),
+                          TEST (the_files_asked_for_are_remembered),
                           TEST (what_a_neighbour_has_costs_the_hub_nothing),
                           TEST (a_model_is_had_without_the_hub),
                           TEST (a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then),

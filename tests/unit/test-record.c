@@ -10,7 +10,8 @@
 #include "tests/unit/suite.h"
 #include "transfer/engine-private.h"
 
-#define COMMIT "0123456789abcdef0123456789abcdef01234567"
+#define COMMIT   "0123456789abcdef0123456789abcdef01234567"
+#define PREVIOUS "76543210fedcba9876543210fedcba9876543210"
 
 /* What every version has written. */
 #define IDENTITY                                                                                   \
@@ -44,6 +45,7 @@ static void
 fill_in (ExoTransfer *transfer)
 {
   transfer->commit = g_strdup (COMMIT);
+  transfer->previous = g_strdup (PREVIOUS);
   transfer->last_total = G_GUINT64_CONSTANT (1) << 42;
   transfer->last_done = (G_GUINT64_CONSTANT (1) << 41) + 3;
   transfer->from_hub = G_GUINT64_CONSTANT (5) << 33;
@@ -68,6 +70,8 @@ every_field_comes_back (void)
   CU_ASSERT_STRING_EQUAL (copy->model, "org/name.x");
   CU_ASSERT_STRING_EQUAL (copy->revision, "refs/pr/1");
   CU_ASSERT_STRING_EQUAL (copy->commit, COMMIT);
+  CU_ASSERT_STRING_EQUAL (copy->previous, PREVIOUS);
+  CU_ASSERT_PTR_NULL (copy->asked);
   CU_ASSERT_TRUE (g_strv_equal ((const char *const *) copy->includes,
                                 (const char *const *) transfer->includes));
   CU_ASSERT_TRUE (g_strv_equal ((const char *const *) copy->excludes,
@@ -95,6 +99,7 @@ a_fresh_transfer_comes_back_empty (void)
   CU_ASSERT_EQUAL (copy->id, 1);
   CU_ASSERT_EQUAL (copy->type, EXO_REPO_MODEL);
   CU_ASSERT_PTR_NULL (copy->commit);
+  CU_ASSERT_PTR_NULL (copy->previous);
   CU_ASSERT_PTR_NULL (copy->error);
   CU_ASSERT_FALSE (copy->unverified);
   CU_ASSERT_EQUAL (copy->state, EXO_TRANSFER_QUEUED);
@@ -119,6 +124,103 @@ every_state_and_error_comes_back (void)
       transfer->error = g_error_new_literal (EXO_TRANSFER_ERROR, code, "");
       copy = again (transfer);
       CU_ASSERT_TRUE (g_error_matches (copy->error, EXO_TRANSFER_ERROR, code));
+    }
+}
+
+static ExoManifest *
+new_manifest (guint n_files)
+{
+  GPtrArray *files = g_ptr_array_new_with_free_func ((GDestroyNotify) exo_manifest_file_free);
+
+  for (guint i = 0; i < n_files; i++)
+    {
+      g_autofree char *path = g_strdup_printf ("file %03u", i); /* in the order of the manifest */
+      g_ptr_array_add (files, exo_manifest_file_new (path, 1, COMMIT));
+    }
+  return exo_manifest_new (EXO_REPO_MODEL, "org/name", COMMIT, TRUE, files, NULL);
+}
+
+static void
+know_manifest (ExoTransfer *transfer, ExoManifest *manifest)
+{
+  transfer->whole = exo_manifest_ref (manifest);
+  transfer->manifest = exo_manifest_ref (manifest);
+}
+
+/* '#' for each file that was asked for */
+static char *
+drawn (ExoTransfer *transfer)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < exo_manifest_n_files (transfer->manifest); i++)
+    g_string_append_c (text, g_hash_table_contains (transfer->asked,
+                                                    exo_manifest_file (transfer->manifest, i)->path)
+                                 ? '#'
+                                 : '.');
+  return g_string_free (text, FALSE);
+}
+
+static void
+files_asked_for_come_back (void)
+{
+  static const char *const rows[] = { ".", "#", "##", "#.", ".#", "#.#.#", "..##..###.", "####" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (ExoManifest) manifest = new_manifest ((guint) strlen (rows[i]));
+      g_autoptr (ExoTransfer) transfer = exo_transfer_new_on_demand (&engine, 1, manifest, "main"),
+                              copy = NULL;
+      g_autofree char *got = NULL;
+
+      know_manifest (transfer, manifest);
+      for (guint f = 0; rows[i][f] != '\0'; f++)
+        if (rows[i][f] == '#')
+          g_hash_table_add (transfer->asked, g_strdup (exo_manifest_file (manifest, f)->path));
+      copy = again (transfer);
+      CU_ASSERT_PTR_NOT_NULL_FATAL (copy->asked);
+      know_manifest (copy, manifest);
+      exo_transfer_recall_asked (copy);
+      got = drawn (copy);
+      CU_ASSERT_STRING_EQUAL (got, rows[i]);
+    }
+}
+
+static void
+what_was_asked_for_is_within_the_manifest (void)
+{
+  static const struct
+  {
+    const char *asked, *drawn;
+  } rows[] = {
+    { "[1,2]", ".##." },
+    { "[0,100000]", "####" },
+    { "[4,1]", "...." },
+    { "[100000,1]", "...." },
+    { "[2]", "...." },
+    { "[0,1,-1,3]", "#..." },
+    { "[0,1,9e9,3]", "#..." },
+    { "[0,1,4294967296,2]", "#..." },
+    { "[0,1,\"2\",1]", "#..." },
+    { "[]", "...." },
+    { "{}", "...." },
+    { "7", "...." },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree char *text =
+          g_strdup_printf ("{" IDENTITY ",\"on-demand\":1,\"asked\":%s}", rows[i].asked);
+      g_autoptr (ExoTransfer) transfer = exo_transfer_restore (&engine, text);
+      g_autoptr (ExoManifest) manifest = new_manifest (4);
+      g_autofree char *got = NULL;
+
+      CU_ASSERT_PTR_NOT_NULL_FATAL (transfer);
+      know_manifest (transfer, manifest);
+      exo_transfer_recall_asked (transfer);
+      got = drawn (transfer);
+      CU_ASSERT_STRING_EQUAL (got, rows[i].drawn);
+      exo_transfer_recall_asked (transfer); /* nothing more */
     }
 }
 
@@ -327,6 +429,8 @@ EXO_SUITE ("record",
            TEST (every_field_comes_back),
            TEST (a_fresh_transfer_comes_back_empty),
            TEST (every_state_and_error_comes_back),
+           TEST (files_asked_for_come_back),
+           TEST (what_was_asked_for_is_within_the_manifest),
            TEST (a_foreign_error_is_a_plain_failure),
            TEST (an_old_record_is_read),
            TEST (figures_that_cannot_be_read_are_none),
