@@ -181,7 +181,9 @@ tick (gpointer user_data)
 void
 exo_engine_transfer_started (ExoEngine *engine)
 {
-  if (engine->tick_source == 0 && !engine->stopping)
+  if (engine->stopping) /* it turns the main loop, and a retry was due */
+    return;
+  if (engine->tick_source == 0)
     engine->tick_source = g_timeout_add (TICK_MS, tick, engine);
   exo_statics_probe (engine->statics);
   exo_engine_scan_again (engine);
@@ -536,6 +538,19 @@ lose_nodes (ExoEngine *engine)
   g_clear_object (&engine->self);
 }
 
+/* What lands last counts, too. */
+static void
+stop_transfers (ExoEngine *engine)
+{
+  exo_swarm_stop (engine->swarm);
+  for (guint i = 0; i < engine->transfers->len; i++)
+    {
+      exo_transfer_save (g_ptr_array_index (engine->transfers, i));
+      exo_transfer_stop (g_ptr_array_index (engine->transfers, i), FALSE);
+    }
+  save_totals (engine);
+}
+
 void
 exo_engine_stop (ExoEngine *engine)
 {
@@ -547,15 +562,10 @@ exo_engine_stop (ExoEngine *engine)
   g_clear_handle_id (&engine->scan_source, g_source_remove);
   g_clear_handle_id (&engine->tell_source, g_source_remove);
   g_clear_pointer (&engine->endpoint, exo_endpoint_free);
-  for (guint i = 0; engine->swarm != NULL && i < engine->transfers->len; i++)
-    {
-      exo_transfer_save (g_ptr_array_index (engine->transfers, i));
-      exo_transfer_stop (g_ptr_array_index (engine->transfers, i), FALSE);
-    }
-  if (engine->swarm != NULL)
-    save_totals (engine);
-  lose_nodes (engine);
   g_clear_pointer (&engine->statics, exo_statics_free);
+  lose_nodes (engine);
+  if (engine->swarm != NULL)
+    stop_transfers (engine);
   /* It turns the main loop until all is landed: callbacks that come meanwhile still find it. */
   exo_swarm_free (engine->swarm);
   engine->swarm = NULL;

@@ -734,7 +734,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
   return swarm;
 }
 
-/* Every fetch reports once more after it was cancelled; until then its job must not go. Nor while the store still works for it. */
+/* Every fetch reports once more after it was cancelled, and what it says then is on disk as well. */
 static void
 land_all (ExoSwarm *swarm)
 {
@@ -742,14 +742,14 @@ land_all (ExoSwarm *swarm)
 
   for (GList *l = fetches; l != NULL; l = l->next)
     exo_flight_cancel (swarm, GPOINTER_TO_UINT (l->data));
-  while (g_hash_table_size (swarm->jobs) > 0 || g_hash_table_size (swarm->answers) > 0)
+  while (g_hash_table_size (swarm->flights) > 0)
     g_main_context_iteration (NULL, TRUE);
 }
 
 void
-exo_swarm_free (ExoSwarm *swarm)
+exo_swarm_stop (ExoSwarm *swarm)
 {
-  if (swarm == NULL)
+  if (swarm->stopping)
     return;
   swarm->stopping = TRUE;
   g_clear_handle_id (&swarm->pump_source, g_source_remove);
@@ -761,8 +761,19 @@ exo_swarm_free (ExoSwarm *swarm)
   exo_hub_set_watch (swarm->hub, NULL, NULL);
   g_hash_table_remove_all (swarm->by_peer);
   g_hash_table_remove_all (swarm->neighbours);
-  g_cancellable_cancel (swarm->cancellable);
   land_all (swarm);
+}
+
+void
+exo_swarm_free (ExoSwarm *swarm)
+{
+  if (swarm == NULL)
+    return;
+  exo_swarm_stop (swarm);
+  g_cancellable_cancel (swarm->cancellable);
+  /* The store still works for them. */
+  while (g_hash_table_size (swarm->jobs) > 0 || g_hash_table_size (swarm->answers) > 0)
+    g_main_context_iteration (NULL, TRUE);
   exo_lan_server_free (swarm->server);
   exo_announcer_free (swarm->announcer);
   g_hash_table_unref (swarm->jobs);

@@ -44,7 +44,11 @@ ExoSwarm *exo_swarm_new (const ExoSwarmConfig *config,
                          const ExoSwarmCallbacks *callbacks,
                          gpointer user_data,
                          GError **error);
-/* Every want must be released before. Cancels, waits for the I/O threads, closes partials: journals are flushed. */
+/* Fetches nothing more, and turns the main loop until what was under way has landed: it counts for its wants. The neighbours
+ * are gone afterwards, without callbacks. */
+void exo_swarm_stop (ExoSwarm *swarm);
+/* Stops first, unless it has stopped. Every want must be released before. Waits for the I/O threads, closes partials: journals
+ * are flushed. */
 void exo_swarm_free (ExoSwarm *swarm);
 
 ExoLanServer *exo_swarm_server (ExoSwarm *swarm);
