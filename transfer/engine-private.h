@@ -117,7 +117,8 @@ struct _ExoTransfer
   guint n_publishing; /* of the files asked for, those of the snapshot under way */
   gboolean space_checked;
   guint64 last_total, last_done; /* as of the last stop or run: shown until it is known anew */
-  guint64 from_hub, from_lan;    /* of wants that are over, over restarts */
+  guint64 last_needed; /* room that was not there at the last attempt; 0: it was, or is not known */
+  guint64 from_hub, from_lan; /* of wants that are over, over restarts */
   gint64 started_s, finished_s;
   ExoRateMeter meter;
   ExoListing *listing;      /* being asked for */
@@ -172,7 +173,6 @@ gboolean exo_transfer_wanted_by (ExoTransfer *transfer, ExoNeighbour *neighbour)
 void exo_transfer_changed (ExoTransfer *transfer); /* to be signalled */
 void exo_transfer_set_state (ExoTransfer *transfer, ExoTransferState state);
 void exo_transfer_fail (ExoTransfer *transfer, const GError *error);
-guint64 exo_transfer_bytes_missing (ExoTransfer *transfer);
 void exo_transfer_confirm_later (ExoTransfer *transfer); /* a neighbour's list of files */
 
 /* files.c */

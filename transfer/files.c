@@ -137,15 +137,34 @@ all_opened (ExoTransfer *transfer)
   return TRUE;
 }
 
+/* On disk, for what is still to come: the same bytes under two names once. */
+static guint64
+room_needed (ExoTransfer *transfer)
+{
+  guint64 bytes = 0;
+
+  for (guint i = 0; i < transfer->files->len; i++)
+    {
+      const ExoTransferFile *file = exo_transfer_file (transfer, i);
+
+      if (file->want != NULL)
+        bytes += file->entry->size - exo_want_bytes_done (file->want);
+      else if (file->state == EXO_FILE_MISSING)
+        bytes += file->entry->size;
+    }
+  return bytes;
+}
+
 /* Said before the disk is full rather than when it is; what partial files hold already is not counted twice. */
 static gboolean
 fail_without_room (ExoTransfer *transfer)
 {
-  guint64 missing = exo_transfer_bytes_missing (transfer),
+  guint64 missing = room_needed (transfer),
           free_bytes = exo_store_free_bytes (transfer->engine->store);
   g_autofree char *need = NULL, *have = NULL;
   g_autoptr (GError) error = NULL;
 
+  transfer->last_needed = missing > free_bytes ? missing : 0;
   if (missing <= free_bytes)
     return FALSE;
   need = g_format_size (missing);

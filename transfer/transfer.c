@@ -100,21 +100,15 @@ on_retry (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-guint64
-exo_transfer_bytes_missing (ExoTransfer *transfer)
-{
-  ExoTransferInfo info;
-
-  exo_transfer_get_info (transfer, &info);
-  return info.bytes_total - info.bytes_done;
-}
-
 static gboolean
 on_room_check (gpointer user_data)
 {
   ExoTransfer *transfer = user_data;
+  guint64 needed = transfer->last_needed;
 
-  if (exo_store_free_bytes (transfer->engine->store) < exo_transfer_bytes_missing (transfer))
+  if (needed == 0) /* not of this run */
+    needed = transfer->last_total - MIN (transfer->last_done, transfer->last_total);
+  if (exo_store_free_bytes (transfer->engine->store) < needed)
     return G_SOURCE_CONTINUE;
   return on_retry (transfer);
 }
