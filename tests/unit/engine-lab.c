@@ -6,7 +6,12 @@
 #include "tests/unit/engine-lab.h"
 
 #include <glib/gstdio.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "transfer/engine-private.h"
@@ -108,16 +113,45 @@ remove_all (const char *path)
   g_rmdir (path);
 }
 
+/* The tests run in a child, and this process clears up after them, however they end. */
+static void
+run_in_child (void)
+{
+  pid_t child = fork ();
+  int status = 0;
+
+  g_assert (child >= 0);
+  if (child == 0)
+    {
+      prctl (PR_SET_PDEATHSIG, SIGKILL);
+      return;
+    }
+  /* Meant for the child, which gets it too. */
+  signal (SIGINT, SIG_IGN);
+  signal (SIGTERM, SIG_IGN);
+  while (waitpid (child, &status, 0) < 0)
+    ;
+  remove_all (engine_lab.folder);
+  if (WIFSIGNALED (status))
+    fprintf (stderr, "ended by signal %d\n", WTERMSIG (status));
+  _exit (WIFEXITED (status) ? WEXITSTATUS (status) : EXIT_FAILURE);
+}
+
 void
 engine_lab_open (void)
 {
   g_autofree char *root = NULL;
 
+  engine_lab.folder = g_dir_make_tmp ("exo-engine-XXXXXX", NULL);
+  g_assert_nonnull (engine_lab.folder);
+  run_in_child ();
   alarm (WATCHDOG_S);
+  /* Before there is any thread, which would stay outside. */
+  engine_lab.may_mount =
+      unshare (CLONE_NEWNS) == 0 && mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
   /* Not those of whoever runs the tests. */
   g_unsetenv ("http_proxy");
   g_unsetenv ("HTTP_PROXY");
-  engine_lab.folder = g_dir_make_tmp ("exo-engine-XXXXXX", NULL);
   root = g_build_filename (engine_lab.folder, "hub-root", NULL);
   write_model (root);
   engine_lab.hub = stand_in_new (root);
@@ -127,7 +161,6 @@ void
 engine_lab_close (void)
 {
   stand_in_free (engine_lab.hub);
-  remove_all (engine_lab.folder);
   g_free (engine_lab.folder);
 }
 

@@ -21,6 +21,10 @@
 #define LAB_SILENT_API                                                                             \
   "[{\"match\":\"*\",\"class\":\"api\",\"fault\":{\"kind\":\"slow\",\"seconds\":3600}}]"
 
+/* It does, and sends nothing. */
+#define LAB_SILENT_CDN                                                                             \
+  "[{\"match\":\"*\",\"class\":\"cdn\",\"fault\":{\"kind\":\"slow\",\"seconds\":3600}}]"
+
 typedef struct
 {
   StandIn *hub;
@@ -28,10 +32,12 @@ typedef struct
   guint64 bytes;  /* of all files */
   guint64 unique; /* of all different ones: what one download costs */
   guint n_files;
+  gboolean may_mount; /* root: what is mounted goes with the program */
 } EngineLab;
 
 extern EngineLab engine_lab;
 
+/* First in main(), before there is any thread: goes on in a child of this process, which removes the folder at the end. */
 void engine_lab_open (void);
 void engine_lab_close (void);
 

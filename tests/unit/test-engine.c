@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -161,6 +159,47 @@ stopped_in_the_middle_it_goes_on_from_the_disk (void)
   CU_ASSERT_TRUE (hub <= engine_lab.unique + engine_lab.unique / 50);
   exo_transfer_get_info (transfer, &info);
   CU_ASSERT_EQUAL (info.bytes_from_hub, engine_lab.unique); /* of both runs */
+  lab_node_close (&node);
+}
+
+static gboolean
+is_opened (gconstpointer transfer)
+{
+  return ((const ExoTransfer *) transfer)->space_checked;
+}
+
+static gboolean
+has_begun (gconstpointer transfer)
+{
+  return lab_bytes_done ((ExoTransfer *) transfer) > engine_lab.bytes / 4;
+}
+
+/* The Hub has sent more by then than the main loop has heard of. */
+static void
+what_lands_while_stopping_counts (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoTransferInfo info;
+  ExoEngineTotals totals;
+  guint64 sent;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = lab_node_pull (&node, LAB_MODEL);
+  lab_wait (has_begun, transfer);
+  do
+    sent = stand_in_bytes (engine_lab.hub);
+  while (sent != stand_in_bytes (engine_lab.hub)); /* until it has no more to send without us */
+  lab_node_stop (&node);
+
+  stand_in_faults (engine_lab.hub, LAB_SILENT_CDN);
+  lab_node_start (&node, NULL);
+  transfer = only_transfer (&node);
+  lab_wait (is_opened, transfer);
+  exo_transfer_get_info (transfer, &info);
+  exo_engine_get_totals (node.engine, &totals);
+  CU_ASSERT_TRUE (info.bytes_from_hub + engine_lab.bytes - engine_lab.unique >= info.bytes_done);
+  CU_ASSERT_EQUAL (totals.bytes_from_hub, info.bytes_from_hub);
   lab_node_close (&node);
 }
 
@@ -491,13 +530,20 @@ what_is_under_way_is_not_removed (void)
 
 /* --- room -------------------------------------------------------------------------------------------------- */
 
-static gboolean has_mounts; /* this process may mount, in a namespace of its own */
-
-static void
-enter_mount_namespace (void)
+/* FALSE: that is for root only. @size: as tmpfs wants it */
+static gboolean
+mount_small_disk (const char *folder, const char *size)
 {
-  has_mounts =
-      unshare (CLONE_NEWNS) == 0 && mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+  g_autofree char *options = g_strdup_printf ("size=%s", size);
+
+  if (!engine_lab.may_mount)
+    {
+      printf ("skipped: only root may mount a small disk ...");
+      return FALSE;
+    }
+  g_mkdir_with_parents (folder, 0700);
+  CU_ASSERT_EQUAL_FATAL (mount ("tmpfs", folder, "tmpfs", 0, options), 0);
+  return TRUE;
 }
 
 static gboolean
@@ -514,13 +560,8 @@ without_room_it_says_so_and_goes_on_later (void)
   ExoTransferInfo info;
   g_autofree char *folder = g_build_filename (engine_lab.folder, "small", NULL);
 
-  if (!has_mounts)
-    {
-      printf ("skipped: only root may mount a small disk ...");
-      return;
-    }
-  g_mkdir_with_parents (folder, 0700);
-  CU_ASSERT_EQUAL_FATAL (mount ("tmpfs", folder, "tmpfs", 0, "size=8m"), 0);
+  if (!mount_small_disk (folder, "8m"))
+    return;
   lab_node_open (&node, "small", NULL);
   transfer = lab_node_pull (&node, LAB_MODEL);
   lab_wait_state (transfer, EXO_TRANSFER_FAILED);
@@ -539,6 +580,24 @@ without_room_it_says_so_and_goes_on_later (void)
   umount2 (folder, MNT_DETACH);
 }
 
+/* Two files are the same blob: it needs room once. */
+static void
+room_is_needed_once_for_the_same_bytes (void)
+{
+  LabNode node;
+  g_autofree char *folder = g_build_filename (engine_lab.folder, "narrow", "hub", NULL);
+  g_autofree char *size =
+      g_strdup_printf ("%" G_GUINT64_FORMAT, (engine_lab.unique + engine_lab.bytes) / 2);
+
+  if (!mount_small_disk (folder, size))
+    return;
+  lab_node_open (&node, "narrow", NULL);
+  lab_wait_state (lab_node_pull (&node, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+  umount2 (folder, MNT_DETACH);
+}
+
 int
 main (void)
 {
@@ -546,6 +605,7 @@ main (void)
                           TEST (globs_choose_files),
                           TEST (the_engine_comes_to_rest),
                           TEST (stopped_in_the_middle_it_goes_on_from_the_disk),
+                          TEST (what_lands_while_stopping_counts),
                           TEST (a_paused_transfer_stays_paused),
                           TEST (a_finished_transfer_is_remembered),
                           TEST (ids_are_not_given_twice),
@@ -557,10 +617,10 @@ main (void)
                           TEST (a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then),
                           TEST (what_is_under_way_is_not_removed),
                           TEST (without_room_it_says_so_and_goes_on_later),
+                          TEST (room_is_needed_once_for_the_same_bytes),
                           CU_TEST_INFO_NULL };
   int result;
 
-  enter_mount_namespace (); /* before there is any thread */
   engine_lab_open ();
   result = exo_suite_run ("engine", tests);
   engine_lab_close ();
