@@ -1,4 +1,4 @@
-/* lan-http.c - libmicrohttpd's callbacks: routes, bodies, replies; see lan-private.h
+/* lan-http.c - libmicrohttpd's callbacks: routes and bodies; see lan-private.h
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -12,6 +12,7 @@
 
 #include "transfer/http/lan-private.h"
 #include "transfer/http/range.h"
+#include "transfer/http/reply.h"
 #include "transfer/oid.h"
 
 /* Requests -------------------------------------------------------------------------------- */
@@ -74,69 +75,6 @@ exo_lan_resume_locked (ExoLanRequest *request, LanRequestState state)
   request->state = state;
   request->suspended = FALSE;
   MHD_resume_connection (request->connection);
-}
-
-/* Replies --------------------------------------------------------------------------------- */
-
-static enum MHD_Result
-reply (struct MHD_Connection *connection,
-       guint status,
-       struct MHD_Response *response,
-       const char *type,
-       const char *header,
-       const char *value)
-{
-  enum MHD_Result result;
-
-  if (response == NULL)
-    return MHD_NO;
-  MHD_add_response_header (response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-  if (header != NULL)
-    MHD_add_response_header (response, header, value);
-  result = MHD_queue_response (connection, status, response);
-  MHD_destroy_response (response);
-  return result;
-}
-
-static enum MHD_Result
-reply_text (struct MHD_Connection *connection,
-            guint status,
-            const void *text,
-            gsize n,
-            const char *header,
-            const char *value)
-{
-  return reply (connection, status,
-                MHD_create_response_from_buffer (n, (void *) text, MHD_RESPMEM_MUST_COPY),
-                "application/json", header, value);
-}
-
-enum MHD_Result
-exo_lan_reply_json (struct MHD_Connection *connection, guint status, GBytes *json)
-{
-  gsize n;
-  const void *text = g_bytes_get_data (json, &n);
-
-  return reply_text (connection, status, text, n, NULL, NULL);
-}
-
-/* @message: plain words of ours, without quotes */
-static enum MHD_Result
-reply_error_with (struct MHD_Connection *connection,
-                  guint status,
-                  const char *message,
-                  const char *header,
-                  const char *value)
-{
-  g_autofree char *text = g_strdup_printf ("{\"error\":\"%s\"}", message);
-
-  return reply_text (connection, status, text, strlen (text), header, value);
-}
-
-enum MHD_Result
-exo_lan_reply_error (struct MHD_Connection *connection, guint status, const char *message)
-{
-  return reply_error_with (connection, status, message, NULL, NULL);
 }
 
 /* Blobs ----------------------------------------------------------------------------------- */
@@ -216,10 +154,11 @@ send_part (ExoLanRequest *request, const char *oid, const BlobPart *part)
           g_strdup_printf ("bytes %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT,
                            part->first, part->first + part->length - 1, part->size);
 
-      return reply (request->connection, MHD_HTTP_PARTIAL_CONTENT, response,
-                    "application/octet-stream", MHD_HTTP_HEADER_CONTENT_RANGE, range);
+      return exo_reply (request->connection, MHD_HTTP_PARTIAL_CONTENT, response,
+                        "application/octet-stream", MHD_HTTP_HEADER_CONTENT_RANGE, range);
     }
-  return reply (request->connection, MHD_HTTP_OK, response, "application/octet-stream", NULL, NULL);
+  return exo_reply (request->connection, MHD_HTTP_OK, response, "application/octet-stream", NULL,
+                    NULL);
 }
 
 static enum MHD_Result
@@ -230,21 +169,22 @@ reply_not_found (ExoLanRequest *request, PartResult result, guint64 size)
   switch (result)
     {
     case PART_UNKNOWN:
-      return exo_lan_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "no such blob here");
+      return exo_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "no such blob here", NULL,
+                              NULL);
     case PART_MISSING:
-      return exo_lan_reply_error (request->connection, MHD_HTTP_NOT_FOUND,
-                                  "not all of these bytes are here yet");
+      return exo_reply_error (request->connection, MHD_HTTP_NOT_FOUND,
+                              "not all of these bytes are here yet", NULL, NULL);
     case PART_UNSATISFIABLE:
       range = g_strdup_printf ("bytes */%" G_GUINT64_FORMAT, size);
-      return reply_error_with (request->connection, MHD_HTTP_RANGE_NOT_SATISFIABLE,
-                               "one range of bytes inside the blob is served",
-                               MHD_HTTP_HEADER_CONTENT_RANGE, range);
+      return exo_reply_error (request->connection, MHD_HTTP_RANGE_NOT_SATISFIABLE,
+                              "one range of bytes inside the blob is served",
+                              MHD_HTTP_HEADER_CONTENT_RANGE, range);
     case PART_TROUBLE:
     case PART_FOUND:
     default:
-      return reply_error_with (request->connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-                               "too many files are open here, try again",
-                               MHD_HTTP_HEADER_RETRY_AFTER, "1");
+      return exo_reply_error (request->connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                              "too many files are open here, try again",
+                              MHD_HTTP_HEADER_RETRY_AFTER, "1");
     }
 }
 
@@ -277,9 +217,9 @@ answer_blob (ExoLanRequest *request, const char *oid, gboolean head)
   if (slot == LAN_SLOT_QUEUED)
     return MHD_YES;
   if (slot == LAN_SLOT_REFUSED)
-    return reply_error_with (request->connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-                             "too many wait for an upload, try again", MHD_HTTP_HEADER_RETRY_AFTER,
-                             "1");
+    return exo_reply_error (request->connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                            "too many wait for an upload, try again", MHD_HTTP_HEADER_RETRY_AFTER,
+                            "1");
   return reply_not_found (request, result, part.size);
 }
 
@@ -289,7 +229,7 @@ static enum MHD_Result
 ask_or_answer (ExoLanRequest *request, LanAsk ask, const char *a, const char *b, const char *c)
 {
   if (request->state == LAN_REQUEST_READY)
-    return exo_lan_reply_json (request->connection, request->status, request->json);
+    return exo_reply_json (request->connection, request->status, request->json);
   return exo_lan_ask (request, ask, a, b, c) ? MHD_YES : MHD_NO;
 }
 
@@ -300,12 +240,12 @@ answer_blobs (ExoLanRequest *request, const char *rest, gboolean head)
   g_autofree char *oid = slash != NULL ? g_strndup (rest, (gsize) (slash - rest)) : g_strdup (rest);
 
   if (exo_oid_kind (oid) == EXO_OID_NONE)
-    return exo_lan_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "that is no oid");
+    return exo_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "that is no oid", NULL, NULL);
   if (slash == NULL)
     return answer_blob (request, oid, head);
   if (strcmp (slash, "/pieces") == 0)
     return ask_or_answer (request, LAN_ASK_DIGESTS, oid, NULL, NULL);
-  return exo_lan_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "no such path");
+  return exo_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "no such path", NULL, NULL);
 }
 
 /* Percent-decoded; NULL if it is malformed, empty, or has control characters. @slashes: an encoded slash may be in it */
@@ -338,7 +278,7 @@ answer_manifest (ExoLanRequest *request, const char *rest)
       revision = decode (parts[n - 1], TRUE);
     }
   if (type == NULL || org == NULL || name == NULL || revision == NULL)
-    return exo_lan_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "no such path");
+    return exo_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "no such path", NULL, NULL);
   id = n == 4 ? g_strconcat (org, "/", name, NULL) : g_strdup (name);
   return ask_or_answer (request, LAN_ASK_MANIFEST, type, id, revision);
 }
@@ -352,8 +292,9 @@ answer_node (ExoLanRequest *request)
   card = request->server->card != NULL ? g_bytes_ref (request->server->card) : NULL;
   g_mutex_unlock (&request->server->lock);
   if (card == NULL)
-    return exo_lan_reply_error (request->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting");
-  return exo_lan_reply_json (request->connection, MHD_HTTP_OK, card);
+    return exo_reply_error (request->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting", NULL,
+                            NULL);
+  return exo_reply_json (request->connection, MHD_HTTP_OK, card);
 }
 
 static enum MHD_Result
@@ -365,7 +306,7 @@ answer_get (ExoLanRequest *request, const char *path, gboolean head)
     return answer_blobs (request, path + strlen ("blobs/"), head);
   if (g_str_has_prefix (path, "manifests/"))
     return answer_manifest (request, path + strlen ("manifests/"));
-  return exo_lan_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "no such path");
+  return exo_reply_error (request->connection, MHD_HTTP_NOT_FOUND, "no such path", NULL, NULL);
 }
 
 static enum MHD_Result
@@ -373,7 +314,8 @@ answer_swarm (ExoLanRequest *request)
 {
   if (request->body == NULL ||
       !g_utf8_validate_len ((const char *) request->body->data, request->body->len, NULL))
-    return exo_lan_reply_error (request->connection, MHD_HTTP_BAD_REQUEST, "the body is not JSON");
+    return exo_reply_error (request->connection, MHD_HTTP_BAD_REQUEST, "the body is not JSON", NULL,
+                            NULL);
   g_byte_array_append (request->body, (const guint8 *) "", 1);
   return exo_lan_stream_open (request);
 }
@@ -399,17 +341,19 @@ answer (ExoLanRequest *request, const char *url, const char *method)
 
   /* A browser says where its page came from; no page has business here. */
   if (MHD_lookup_connection_value (request->connection, MHD_HEADER_KIND, "Origin") != NULL)
-    return exo_lan_reply_error (request->connection, MHD_HTTP_FORBIDDEN, "not for web pages");
+    return exo_reply_error (request->connection, MHD_HTTP_FORBIDDEN, "not for web pages", NULL,
+                            NULL);
   if (!g_str_has_prefix (url, "/v1/"))
-    return exo_lan_reply_error (request->connection, MHD_HTTP_NOT_FOUND,
-                                is_other_version (url)
-                                    ? "this node speaks version 1 of the protocol: /v1/"
-                                    : "no such path");
+    return exo_reply_error (request->connection, MHD_HTTP_NOT_FOUND,
+                            is_other_version (url)
+                                ? "this node speaks version 1 of the protocol: /v1/"
+                                : "no such path",
+                            NULL, NULL);
   if (swarm && strcmp (method, MHD_HTTP_METHOD_POST) == 0)
     return answer_swarm (request);
   if (swarm || (!head && strcmp (method, MHD_HTTP_METHOD_GET) != 0))
-    return reply_error_with (request->connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-                             "another method is wanted", MHD_HTTP_HEADER_ALLOW, allowed);
+    return exo_reply_error (request->connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+                            "another method is wanted", MHD_HTTP_HEADER_ALLOW, allowed);
   return answer_get (request, url + strlen ("/v1/"), head);
 }
 
@@ -425,8 +369,8 @@ begin (ExoLanRequest *request, const char *url, const char *method)
 
   if (length != NULL &&
       (!g_ascii_string_to_unsigned (length, 10, 0, G_MAXUINT64, &n, NULL) || n > EXO_LAN_BODY_MAX))
-    return exo_lan_reply_error (request->connection, MHD_HTTP_CONTENT_TOO_LARGE,
-                                "the body is too large");
+    return exo_reply_error (request->connection, MHD_HTTP_CONTENT_TOO_LARGE,
+                            "the body is too large", NULL, NULL);
   if (strcmp (method, MHD_HTTP_METHOD_POST) == 0 && strcmp (url, "/v1/swarm") == 0)
     request->body = g_byte_array_new ();
   return MHD_YES;

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *   lan-server.c   life, sockets, the card, the shares, the tick
- *   lan-http.c     libmicrohttpd's callbacks: routes, bodies, replies; on its threads
+ *   lan-http.c     libmicrohttpd's callbacks: routes and bodies; on its threads
  *   lan-slots.c    who may upload now
  *   lan-stream.c   endless answers, and questions to the main thread
  *   lan-address.c  which addresses are local
@@ -19,6 +19,7 @@
 
 #include <microhttpd.h>
 
+#include "transfer/http/inbox.h"
 #include "transfer/http/lan-server.h"
 
 #define EXO_LAN_FREE_BYTES    (64u * 1024u) /* shorter uploads need no slot */
@@ -132,15 +133,12 @@ struct ExoLanServer
   GSource *tick; /* (nullable): runs while there is something to watch */
   gint64 tick_at_us;
 
-  GMutex inbox_lock;     /* of the two below; taken last */
-  GQueue inbox;          /* LanMessage, for the main thread */
-  GSource *inbox_source; /* (nullable): while there is something in inbox */
+  ExoInbox *inbox; /* set once */
 
   /* Main thread only */
   GPtrArray *listeners; /* LanListener */
   guint16 port;
   gboolean allow_loopback;
-  int reserve_fd;
   GHashTable *streams; /* ExoLanStream the owner was told of, borrowed */
   int (*lookup) (const char *oid, guint64 *out_size, gpointer user_data);
   gpointer lookup_data;
@@ -148,8 +146,6 @@ struct ExoLanServer
 
 ExoLanServer *exo_lan_server_ref (ExoLanServer *server);
 void exo_lan_server_unref (ExoLanServer *server);
-/* Runs @function on the main context, in the order of the calls, never at once; any thread. */
-void exo_lan_post (ExoLanServer *server, GSourceFunc function, gpointer data);
 void exo_lan_tick_locked (ExoLanServer *server); /* there may be something to watch */
 
 /* lan-http.c: for MHD_start_daemon(); @cls is the server in all */
@@ -171,9 +167,6 @@ void exo_lan_on_connection (void *cls,
                             enum MHD_ConnectionNotificationCode code);
 ExoLanRequest *exo_lan_request_ref (ExoLanRequest *request);
 void exo_lan_request_unref (ExoLanRequest *request);
-enum MHD_Result exo_lan_reply_json (struct MHD_Connection *connection, guint status, GBytes *json);
-enum MHD_Result
-exo_lan_reply_error (struct MHD_Connection *connection, guint status, const char *message);
 void exo_lan_suspend_locked (ExoLanRequest *request, LanRequestState state);
 void exo_lan_resume_locked (ExoLanRequest *request, LanRequestState state);
 

@@ -18,69 +18,22 @@
 #include <unistd.h>
 
 #include "transfer/error.h"
+#include "transfer/http/acceptor.h"
 #include "transfer/http/lan-private.h"
+#include "transfer/http/reply.h"
 
 #define THREADS           2u
 #define STACK_BYTES       (128u * 1024u)
 #define CONNECTION_MEMORY (32u * 1024u) /* headers, and the buffer of a stream */
-#define ACCEPT_BATCH      64
-#define BACKLOG           128
-#define USER_TIMEOUT_MS   5000 /* unacknowledged data for this long: the peer is dead */
+#define USER_TIMEOUT_MS   5000          /* unacknowledged data for this long: the peer is dead */
 #define PORT_TRIES        16
 
 typedef struct
 {
   GInetAddress *address; /* owned */
-  int fd;                /* owned */
-  GSource *source;       /* owned */
+  ExoAcceptor *acceptor; /* owned */
+  guint16 port;
 } LanListener;
-
-typedef struct
-{
-  GSourceFunc function;
-  gpointer data;
-} LanMessage;
-
-/* Messages to the main thread ---------------------------------------------------------------- */
-
-static gboolean
-run_inbox (gpointer data)
-{
-  ExoLanServer *server = data;
-  GQueue messages;
-  LanMessage *message;
-
-  g_mutex_lock (&server->inbox_lock);
-  messages = server->inbox;
-  g_queue_init (&server->inbox);
-  g_clear_pointer (&server->inbox_source, g_source_unref);
-  g_mutex_unlock (&server->inbox_lock);
-
-  exo_lan_server_ref (server); /* a callback may free it */
-  while ((message = g_queue_pop_head (&messages)) != NULL)
-    {
-      message->function (message->data);
-      g_free (message);
-    }
-  exo_lan_server_unref (server);
-  return G_SOURCE_REMOVE;
-}
-
-void
-exo_lan_post (ExoLanServer *server, GSourceFunc function, gpointer data)
-{
-  LanMessage *message = g_new (LanMessage, 1);
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->inbox_lock);
-
-  *message = (LanMessage){ function, data };
-  g_queue_push_tail (&server->inbox, message);
-  if (server->inbox_source != NULL)
-    return;
-  server->inbox_source = g_idle_source_new ();
-  g_source_set_priority (server->inbox_source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (server->inbox_source, run_inbox, server, NULL);
-  g_source_attach (server->inbox_source, server->context);
-}
 
 /* Shares ---------------------------------------------------------------------------------- */
 
@@ -404,8 +357,9 @@ watch_peer (int fd)
 }
 
 static void
-hand_over (ExoLanServer *server, int fd, const struct sockaddr_storage *peer, socklen_t n)
+hand_over (int fd, const struct sockaddr_storage *peer, socklen_t n, gpointer data)
 {
+  ExoLanServer *server = data;
   g_autofree char *address = NULL;
 
   if (!is_welcome (server, peer, n))
@@ -427,53 +381,12 @@ hand_over (ExoLanServer *server, int fd, const struct sockaddr_storage *peer, so
   g_mutex_unlock (&server->lock);
 }
 
-/* With no file left to open, accept() fails and the socket stays readable: without this the main loop would spin. */
-static void
-turn_one_away (ExoLanServer *server, int listener)
-{
-  int fd;
-
-  if (server->reserve_fd < 0)
-    return;
-  close (server->reserve_fd);
-  fd = accept4 (listener, NULL, NULL, SOCK_CLOEXEC);
-  if (fd >= 0)
-    close (fd);
-  server->reserve_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-static gboolean
-on_acceptable (int listener, GIOCondition condition, gpointer data)
-{
-  ExoLanServer *server = data;
-
-  for (guint i = 0; i < ACCEPT_BATCH; i++)
-    {
-      struct sockaddr_storage peer;
-      socklen_t n = sizeof peer;
-      int fd = accept4 (listener, (struct sockaddr *) &peer, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-      if (fd >= 0)
-        hand_over (server, fd, &peer, n);
-      else if (errno == EMFILE || errno == ENFILE)
-        {
-          turn_one_away (server, listener);
-          return G_SOURCE_CONTINUE;
-        }
-      else if (errno == EAGAIN)
-        return G_SOURCE_CONTINUE;
-    }
-  return G_SOURCE_CONTINUE;
-}
-
 static void
 listener_free (gpointer data)
 {
   LanListener *listener = data;
 
-  g_source_destroy (listener->source);
-  g_source_unref (listener->source);
-  close (listener->fd);
+  exo_acceptor_free (listener->acceptor);
   g_object_unref (listener->address);
   g_free (listener);
 }
@@ -509,8 +422,6 @@ open_listener (GInetAddress *address, guint16 port)
                     "scope-id", scope_of (address), NULL);
   gssize n = g_socket_address_get_native_size (where);
   struct sockaddr_storage native;
-  const int on = 1;
-  int fd, saved;
 
   if (n < 0 || (gsize) n > sizeof native ||
       !g_socket_address_to_native (where, &native, sizeof native, NULL))
@@ -518,31 +429,7 @@ open_listener (GInetAddress *address, guint16 port)
       errno = EAFNOSUPPORT;
       return -1;
     }
-  fd = socket (native.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0)
-    return -1;
-  setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (native.ss_family == AF_INET6)
-    setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (bind (fd, (struct sockaddr *) &native, (socklen_t) n) == 0 && listen (fd, BACKLOG) == 0)
-    return fd;
-  saved = errno;
-  close (fd);
-  errno = saved;
-  return -1;
-}
-
-static guint16
-bound_port (int fd)
-{
-  struct sockaddr_storage native;
-  socklen_t n = sizeof native;
-
-  if (getsockname (fd, (struct sockaddr *) &native, &n) != 0)
-    return 0;
-  return ntohs (native.ss_family == AF_INET
-                    ? ((struct sockaddr_in *) (void *) &native)->sin_port
-                    : ((struct sockaddr_in6 *) (void *) &native)->sin6_port);
+  return exo_listen_on (&native, (socklen_t) n);
 }
 
 static LanListener *
@@ -564,10 +451,8 @@ add_listener (ExoLanServer *server, GPtrArray *listeners, GInetAddress *address,
   LanListener *listener = g_new0 (LanListener, 1);
 
   listener->address = g_object_ref (address);
-  listener->fd = fd;
-  listener->source = g_unix_fd_source_new (fd, G_IO_IN);
-  g_source_set_callback (listener->source, G_SOURCE_FUNC (on_acceptable), server, NULL);
-  g_source_attach (listener->source, server->context);
+  listener->port = exo_bound_port (fd);
+  listener->acceptor = exo_acceptor_new (fd, server->context, hand_over, server);
   g_ptr_array_add (listeners, listener);
 }
 
@@ -596,7 +481,7 @@ bind_all (ExoLanServer *server,
           g_warning ("cannot listen on %s port %u: %s", text, port, g_strerror (errno));
           continue;
         }
-      port = bound_port (fd);
+      port = exo_bound_port (fd);
       add_listener (server, listeners, address, fd);
     }
   return TRUE;
@@ -667,7 +552,7 @@ exo_lan_server_listen (ExoLanServer *server,
       return FALSE;
     }
   first = g_ptr_array_index (server->listeners, 0);
-  server->port = bound_port (first->fd);
+  server->port = first->port;
   return TRUE;
 }
 
@@ -697,24 +582,14 @@ server_clear (gpointer data)
   g_hash_table_unref (server->streams);
   g_ptr_array_unref (server->listeners);
   g_clear_pointer (&server->card, g_bytes_unref);
-  if (server->reserve_fd >= 0)
-    close (server->reserve_fd);
   g_main_context_unref (server->context);
   g_mutex_clear (&server->lock);
-  g_mutex_clear (&server->inbox_lock);
 }
 
 void
 exo_lan_server_unref (ExoLanServer *server)
 {
   g_atomic_rc_box_release_full (server, server_clear);
-}
-
-/* Paths are split before they are decoded, so that an encoded slash stays within its segment. */
-static size_t
-leave_escaped (void *cls, struct MHD_Connection *connection, char *text)
-{
-  return strlen (text);
 }
 
 ExoLanServer *
@@ -730,16 +605,14 @@ exo_lan_server_new (guint slots,
   server->user_data = user_data;
   server->slots = MAX (slots, 1);
   g_mutex_init (&server->lock);
-  g_mutex_init (&server->inbox_lock);
   g_queue_init (&server->queue);
-  g_queue_init (&server->inbox);
+  server->inbox = exo_inbox_new (server->context);
   server->conns = g_hash_table_new_full (NULL, NULL, conn_free, NULL);
   server->per_address = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   server->shares = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, share_free);
   server->uploads = g_hash_table_new (g_str_hash, g_str_equal);
   server->streams = g_hash_table_new (NULL, NULL);
   server->listeners = g_ptr_array_new_with_free_func (listener_free);
-  server->reserve_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
   server->daemon = MHD_start_daemon (
       MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL,
       NULL, exo_lan_on_request, server, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
@@ -747,11 +620,12 @@ exo_lan_server_new (guint slots,
       (size_t) CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, EXO_LAN_IDLE_TIMEOUT_S,
       MHD_OPTION_CONNECTION_LIMIT, 2 * EXO_LAN_CONNECTIONS_MAX, MHD_OPTION_NOTIFY_COMPLETED,
       exo_lan_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, exo_lan_on_connection, server,
-      MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, server, MHD_OPTION_END);
+      MHD_OPTION_UNESCAPE_CALLBACK, exo_leave_escaped, NULL, MHD_OPTION_END);
   if (server->daemon != NULL)
     return server;
   g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED,
                "cannot start the LAN server: %s", g_strerror (errno));
+  g_clear_pointer (&server->inbox, exo_inbox_free);
   exo_lan_server_unref (server);
   return NULL;
 }
@@ -801,8 +675,6 @@ exo_lan_server_free (ExoLanServer *server)
   g_clear_pointer (&server->tick, g_source_unref);
   g_mutex_unlock (&server->lock);
   MHD_stop_daemon (server->daemon);
-  if (server->inbox_source != NULL)
-    g_source_destroy (server->inbox_source);
-  run_inbox (server); /* nothing is told any more, but what the messages hold is let go */
+  g_clear_pointer (&server->inbox, exo_inbox_free); /* nothing is told any more */
   exo_lan_server_unref (server);
 }

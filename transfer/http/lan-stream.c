@@ -135,7 +135,7 @@ on_response_gone (void *cls)
 {
   ExoLanStream *stream = cls;
 
-  exo_lan_post (stream->server, tell_closed, stream);
+  exo_inbox_post (stream->server->inbox, tell_closed, stream);
 }
 
 static ExoLanStream *
@@ -168,7 +168,7 @@ exo_lan_stream_open (ExoLanRequest *request)
   response = MHD_create_response_from_callback (MHD_SIZE_UNKNOWN, BLOCK_BYTES, on_read, stream,
                                                 on_response_gone);
   MHD_add_response_header (response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-ndjson");
-  exo_lan_post (request->server, tell_opened, opening);
+  exo_inbox_post (request->server->inbox, tell_opened, opening);
   result = MHD_queue_response (request->connection, MHD_HTTP_OK, response);
   MHD_destroy_response (response);
   return result;
@@ -282,7 +282,7 @@ exo_lan_ask (ExoLanRequest *request, LanAsk ask, const char *a, const char *b, c
   if (request->server->closing)
     return FALSE;
   exo_lan_suspend_locked (request, LAN_REQUEST_ASKED);
-  exo_lan_post (request->server, answer, exo_lan_request_ref (request));
+  exo_inbox_post (request->server->inbox, answer, exo_lan_request_ref (request));
   return TRUE;
 }
 
