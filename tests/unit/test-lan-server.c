@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/unit/raw-client.h"
 #include "tests/unit/suite.h"
 #include "transfer/http/lan-server.h"
 
@@ -24,9 +25,7 @@
 
 typedef struct
 {
-  GMainContext *context;
-  GMainLoop *loop;
-  GThread *thread;
+  MainThread *main;
   ExoLanServer *server;
   guint slots;
   guint16 port;
@@ -40,34 +39,10 @@ typedef struct
 
 /* The main thread of the server ------------------------------------------------------------- */
 
-typedef struct
-{
-  void (*function) (Fixture *fixture, gpointer data);
-  Fixture *fixture;
-  gpointer data;
-  GAsyncQueue *done;
-} Call;
-
-static gboolean
-run_call (gpointer data)
-{
-  Call *call = data;
-
-  call->function (call->fixture, call->data);
-  g_async_queue_push (call->done, call);
-  return G_SOURCE_REMOVE;
-}
-
 static void
 on_main (Fixture *fixture, void (*function) (Fixture *fixture, gpointer data), gpointer data)
 {
-  g_autoptr (GAsyncQueue) done = g_async_queue_new ();
-  Call call = { function, fixture, data, done };
-  g_autoptr (GSource) source = g_idle_source_new ();
-
-  g_source_set_callback (source, run_call, &call, NULL);
-  g_source_attach (source, fixture->context);
-  g_async_queue_pop (done);
+  main_thread_call (fixture->main, (MainFunction) (void (*) (void)) function, fixture, data);
 }
 
 static void
@@ -158,17 +133,6 @@ start_server (Fixture *fixture, gpointer data)
   fixture->port = exo_lan_server_port (fixture->server);
 }
 
-static gpointer
-run_main (gpointer data)
-{
-  Fixture *fixture = data;
-
-  g_main_context_push_thread_default (fixture->context);
-  g_main_loop_run (fixture->loop);
-  g_main_context_pop_thread_default (fixture->context);
-  return NULL;
-}
-
 static guint8
 byte_at (gsize offset)
 {
@@ -186,12 +150,10 @@ setup (guint slots)
   fixture->slots = slots;
   fixture->fd = g_file_open_tmp ("exo-lan-XXXXXX", &fixture->path, NULL);
   g_assert_cmpint (write (fixture->fd, bytes, SIZE), ==, SIZE);
-  fixture->context = g_main_context_new ();
-  fixture->loop = g_main_loop_new (fixture->context, FALSE);
   fixture->opened = g_async_queue_new ();
   fixture->closed = g_async_queue_new ();
   fixture->asked = g_async_queue_new ();
-  fixture->thread = g_thread_new ("main", run_main, fixture);
+  fixture->main = main_thread_new ();
   on_main (fixture, start_server, NULL);
   return fixture;
 }
@@ -206,10 +168,7 @@ static void
 teardown (Fixture *fixture)
 {
   on_main (fixture, stop_server, NULL);
-  g_main_loop_quit (fixture->loop);
-  g_thread_join (fixture->thread);
-  g_main_loop_unref (fixture->loop);
-  g_main_context_unref (fixture->context);
+  main_thread_free (fixture->main);
   g_async_queue_unref (fixture->opened);
   g_async_queue_unref (fixture->closed);
   g_async_queue_unref (fixture->asked);
@@ -242,47 +201,9 @@ add_piece (Fixture *fixture, gpointer data)
 /* A client ---------------------------------------------------------------------------------- */
 
 static int
-client_from (Fixture *fixture, const char *from, int receive_buffer)
-{
-  struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons (fixture->port) };
-  struct sockaddr_in self = { .sin_family = AF_INET };
-  struct timeval patience = { 20, 0 };
-  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-  inet_pton (AF_INET, "127.0.0.1", &to.sin_addr);
-  inet_pton (AF_INET, from, &self.sin_addr);
-  if (receive_buffer > 0)
-    setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-  setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  if (fd < 0 || bind (fd, (struct sockaddr *) &self, sizeof self) != 0 ||
-      connect (fd, (struct sockaddr *) &to, sizeof to) != 0)
-    {
-      if (fd >= 0)
-        close (fd);
-      return -1;
-    }
-  return fd;
-}
-
-static int
 client (Fixture *fixture)
 {
-  return client_from (fixture, "127.0.0.1", 0);
-}
-
-static gboolean
-say (int fd, const char *text, gsize n)
-{
-  while (n > 0)
-    {
-      ssize_t sent = send (fd, text, n, MSG_NOSIGNAL);
-
-      if (sent <= 0)
-        return FALSE;
-      text += sent;
-      n -= (gsize) sent;
-    }
-  return TRUE;
+  return client_from (fixture->port, "127.0.0.1", 0);
 }
 
 static gboolean
@@ -292,69 +213,6 @@ ask (int fd, const char *method, const char *path, const char *headers)
       g_strdup_printf ("%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n", method, path, headers);
 
   return say (fd, text, strlen (text));
-}
-
-typedef struct
-{
-  guint status; /* 0: closed without an answer */
-  char *head;
-  GByteArray *body;
-} Answer;
-
-static void
-answer_clear (Answer *answer)
-{
-  g_clear_pointer (&answer->head, g_free);
-  g_clear_pointer (&answer->body, g_byte_array_unref);
-  answer->status = 0;
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Answer, answer_clear)
-
-static gboolean
-read_head (int fd, Answer *answer)
-{
-  GString *head = g_string_new (NULL);
-  char c;
-
-  while (!g_str_has_suffix (head->str, "\r\n\r\n") && recv (fd, &c, 1, 0) == 1)
-    g_string_append_c (head, c);
-  answer->head = g_string_free (head, FALSE);
-  answer->status = g_str_has_prefix (answer->head, "HTTP/1.1 ")
-                       ? (guint) g_ascii_strtoull (answer->head + 9, NULL, 10)
-                       : 0;
-  return answer->status != 0;
-}
-
-static gboolean
-read_exactly (int fd, guint8 *bytes, gsize n)
-{
-  while (n > 0)
-    {
-      ssize_t got = recv (fd, bytes, n, 0);
-
-      if (got <= 0)
-        return FALSE;
-      bytes += got;
-      n -= (gsize) got;
-    }
-  return TRUE;
-}
-
-static gboolean
-hear (int fd, gboolean head_only, Answer *answer)
-{
-  const char *length;
-  guint n;
-
-  answer_clear (answer);
-  answer->body = g_byte_array_new ();
-  if (!read_head (fd, answer))
-    return FALSE;
-  length = strstr (answer->head, "Content-Length: ");
-  n = length != NULL && !head_only ? (guint) g_ascii_strtoull (length + 16, NULL, 10) : 0;
-  g_byte_array_set_size (answer->body, n);
-  return read_exactly (fd, answer->body->data, n);
 }
 
 static guint
@@ -377,13 +235,6 @@ is_slice (const Answer *answer, gsize first, gsize n)
     if (answer->body->data[i] != byte_at (first + i))
       return FALSE;
   return TRUE;
-}
-
-static gboolean
-body_is (const Answer *answer, const char *text)
-{
-  return answer->body->len == strlen (text) &&
-         memcmp (answer->body->data, text, answer->body->len) == 0;
 }
 
 /* The load once it is as @wanted says; polled, since nothing tells of it */
@@ -587,7 +438,7 @@ oversized_headers_and_bodies_end_the_connection (void)
 static int
 hold_upload (Fixture *fixture, const char *from)
 {
-  int fd = client_from (fixture, from, 4096);
+  int fd = client_from (fixture->port, from, 4096);
 
   ask (fd, "GET", "/v1/blobs/" OID_A, "");
   return fd;
@@ -640,7 +491,7 @@ an_address_gets_one_upload_and_holds_up_nobody_else (void)
   CU_ASSERT_TRUE (load_becomes (fixture, 1, 1, 2));
   other = hold_upload (fixture, "127.0.0.3");
   CU_ASSERT_TRUE (load_becomes (fixture, 2, 1, 3));
-  small = client_from (fixture, "127.0.0.2", 0);
+  small = client_from (fixture->port, "127.0.0.2", 0);
   ask (small, "GET", "/v1/blobs/" OID_A, "Range: bytes=0-65534\r\n");
   CU_ASSERT_TRUE (hear (small, FALSE, &answer) && answer.status == 206);
   CU_ASSERT_EQUAL (finish (other), 200);
@@ -712,7 +563,7 @@ a_queue_past_its_limit_is_refused (void)
         CU_ASSERT_TRUE (load_becomes (fixture, 1, 0, 1));
     }
   CU_ASSERT_TRUE (load_becomes (fixture, 1, EXO_LAN_QUEUE_MAX, EXO_LAN_QUEUE_MAX + 1));
-  over = client_from (fixture, "127.0.0.9", 0);
+  over = client_from (fixture->port, "127.0.0.9", 0);
   ask (over, "GET", "/v1/blobs/" OID_A, "");
   CU_ASSERT_TRUE (hear (over, FALSE, &answer) && answer.status == 503);
   CU_ASSERT_PTR_NOT_NULL (strstr (answer.head, "Retry-After: 1\r\n"));
@@ -731,7 +582,7 @@ open_stream (Fixture *fixture, ExoLanStream **out_stream, int receive_buffer)
   static const char body[] = "{\"v\":1,\"oids\":[]}";
   g_autofree char *headers = g_strdup_printf ("Content-Length: %zu\r\n", strlen (body));
   g_auto (Answer) answer = { 0 };
-  int fd = client_from (fixture, "127.0.0.1", receive_buffer);
+  int fd = client_from (fixture->port, "127.0.0.1", receive_buffer);
 
   ask (fd, "POST", "/v1/swarm", headers);
   say (fd, body, strlen (body));
@@ -919,7 +770,7 @@ connections_past_the_limits_are_closed_and_it_serves_on (void)
     {
       g_autofree char *from = g_strdup_printf ("127.0.2.%u", i % 200 + 1);
 
-      fds[n] = client_from (fixture, from, 0);
+      fds[n] = client_from (fixture->port, from, 0);
       n += fds[n] >= 0 ? 1 : 0;
       if (i % at_once == at_once - 1)
         wait_for_accept (fixture);

@@ -99,11 +99,17 @@ exo_inbox_post (ExoInbox *inbox, GSourceFunc function, gpointer data)
 }
 
 void
+exo_inbox_flush (ExoInbox *inbox)
+{
+  run_at_most (inbox, G_MAXUINT);
+}
+
+void
 exo_inbox_free (ExoInbox *inbox)
 {
   if (inbox == NULL)
     return;
-  run_at_most (inbox, G_MAXUINT);
+  exo_inbox_flush (inbox);
   if (inbox->source != NULL)
     g_source_destroy (inbox->source);
   g_clear_pointer (&inbox->source, g_source_unref);

@@ -18,6 +18,8 @@ typedef struct ExoInbox ExoInbox;
 ExoInbox *exo_inbox_new (GMainContext *context);
 /* Runs @function (@data) once on the context, never at once; any thread. What it returns does not matter. */
 void exo_inbox_post (ExoInbox *inbox, GSourceFunc function, gpointer data);
+/* Runs now what was posted until now, and what comes while it does. */
+void exo_inbox_flush (ExoInbox *inbox);
 /* Runs what is left, so that it can let go of what it holds, then frees; a message may do this. Nobody may post any more. */
 void exo_inbox_free (ExoInbox *inbox); /* NULL is fine */
 

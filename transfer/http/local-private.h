@@ -1,81 +1,110 @@
-/* local-private.h - what the files of the local server share; see local-server.h
+/* local-private.h - what the files of the loopback server share; see local-server.h
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *   local-server.c  life, answers, streams: what the main thread does
- *   local-http.c    libmicrohttpd's callbacks: what its one thread does
- *   local-client.c  may this client ask at all?
+ *   local-server.c  life, connections, answers; main thread, but for the comings and goings of connections
+ *   local-http.c    libmicrohttpd's callbacks: what is refused, bodies; on its threads
+ *   local-stream.c  answers that grow
+ *   local-client.c  whose program the client is
  *
- * A request is suspended while the main thread thinks about it, a stream while its reader waits. The lock guards what both
- * threads touch. It is taken before libmicrohttpd's own: a connection is suspended and marked so under it, and resumed under it.
+ * One lock, ExoLocalServer.lock, guards what is said to be under it; it is taken before libmicrohttpd's own locks, never
+ * after. A connection is suspended and the flag that says so is set under it, and the flag is read and the connection
+ * resumed under it, so no wake-up is lost. Once closing is set nothing is suspended any more, so that the daemon can stop.
+ *
+ * A request belongs to libmicrohttpd's connection. The main thread holds it only while that is suspended, and a
+ * suspended connection does not go away: neither needs a count.
  */
 
 #pragma once
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 
+#include "transfer/http/acceptor.h"
+#include "transfer/http/inbox.h"
 #include "transfer/http/local-server.h"
 
-G_BEGIN_DECLS
+#define EXO_LOCAL_URI_MAX (8u * 1024u) /* bytes, path and query */
 
-#define EXO_LOCAL_URI_MAX 8192u /* bytes of path and query */
-
-struct ExoLocalStream
+typedef struct
 {
-  const ExoLocalStreamCallbacks *callbacks; /* NULL: it is none, or it is over; main thread only */
-  gpointer user_data;
-  guint64 first;
-  guint64 taken; /* bytes given to libmicrohttpd */
-  guint64 end;   /* offset up to which may be read */
-  int fd;        /* -1 until something was given */
-  gboolean failed;
-  GSource *watch; /* of a waiting reader's socket; main thread only */
-};
+  int fd; /* libmicrohttpd's; valid as long as this is in ExoLocalServer.conns */
+  struct sockaddr_in peer;
+  ExoLocalRequest *request; /* (nullable): borrowed, the one being answered; under the lock */
+  gboolean judged, foreign; /* on its thread: whether the client is another user's */
+} LocalConn;
 
-/* Counted atomically: one count is the connection's, one the main thread's from the question to the answer, or to the end of
- * the stream. */
+typedef enum
+{
+  LOCAL_REQUEST_READING,
+  LOCAL_REQUEST_ASKED, /* suspended: the main thread has it */
+  LOCAL_REQUEST_ANSWERED,
+} LocalRequestState;
+
 struct ExoLocalRequest
 {
-  ExoLocalServer *server; /* counted */
+  ExoLocalServer *server;
   struct MHD_Connection *connection;
-  char *uri,
-      *query; /* the URI is cut at the query; all of this is set before the main thread sees it */
+  LocalConn *conn;         /* (nullable): borrowed; NULL until its headers were read */
+  LocalRequestState state; /* under the lock */
+
+  char *path;  /* (nullable): as sent; NULL if there was none */
+  char *query; /* (nullable): within path's memory */
+  gsize uri_length;
   gboolean head, post;
-  gboolean refused; /* the rest of a body is read, not kept */
-  guint64 expected; /* bytes of the body, as announced */
-  GByteArray *received;
-  GBytes *body;
-  struct MHD_Response *response; /* the answer, owned until it is queued */
+  GByteArray *incoming; /* (nullable): of a POST */
+  gboolean too_large;   /* its body */
+  GBytes *body;         /* (nullable) */
+
+  struct MHD_Response *response; /* (nullable): the answer */
   guint status;
-  gboolean asked;     /* the main thread was */
-  gboolean suspended; /* guarded, as are the next */
-  gboolean gone;      /* the connection is closed */
-  ExoLocalStream stream;
+  ExoLocalStream *stream; /* (nullable): counted */
+};
+
+/* Counted with g_atomic_rc_box: by the request, by the response, by messages, and by the main thread while it is open. */
+struct ExoLocalStream
+{
+  ExoLocalServer *server; /* valid while open, or connection is not NULL */
+  guint64 first, length;  /* set once */
+  int fd;                 /* owned; -1, then set once */
+
+  /* Under the lock */
+  struct MHD_Connection *connection; /* NULL once it is gone */
+  int socket;                        /* valid until then */
+  guint64 end;                       /* what was given */
+  guint64 offset;                    /* the next byte to read */
+  gboolean suspended;
+  gboolean failed; /* its socket was shut down */
+  gboolean posted; /* the main thread will look whether it waits */
+
+  /* Main thread */
+  gboolean open; /* the owner has it */
+  ExoLocalStreamCallbacks callbacks;
+  gpointer user_data;
+  GSource *watch; /* (nullable): of the socket, for a client that goes while it is suspended */
 };
 
 struct ExoLocalServer
 {
   GMutex lock;
-  struct MHD_Daemon *daemon;
-  GMainContext *context;
+  struct MHD_Daemon *daemon; /* set once */
+  GMainContext *context;     /* set once */
+  guint16 port;              /* set once */
+  ExoInbox *inbox;           /* set once */
+
+  /* Under the lock */
+  gboolean closing;  /* written by the main thread, which may read it without */
+  GHashTable *conns; /* (element-type LocalConn) set, owned */
+  guint n_conns;     /* those on their way to libmicrohttpd among them */
+
+  /* Main thread */
+  ExoAcceptor *acceptor;
   ExoLocalHandler handler;
   gpointer user_data;
-  guint16 port;
-  gboolean closing;
-  GHashTable *requests; /* ExoLocalRequest, borrowed: live connections' */
+  GHashTable *streams; /* (element-type ExoLocalStream) set of those open, counted */
 };
 
-/* local-server.c */
-ExoLocalServer *exo_local_server_ref (ExoLocalServer *server);
-ExoLocalRequest *exo_local_request_ref (ExoLocalRequest *request);
-void exo_local_request_unref (ExoLocalRequest *request);
-/* Runs @function with a count of @request on the main thread, in the order of the calls. */
-void exo_local_post (ExoLocalRequest *request, GSourceFunc function);
-gboolean exo_local_ask (gpointer request);     /* for exo_local_post(): hands it to the handler */
-gboolean exo_local_waits (gpointer request);   /* the reader has caught up */
-gboolean exo_local_is_over (gpointer request); /* the stream's connection has ended */
-
-/* local-http.c */
+/* local-http.c: for MHD_start_daemon(); @cls is the server in all */
 void *exo_local_on_uri (void *cls, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result exo_local_on_request (void *cls,
                                       struct MHD_Connection *connection,
@@ -89,9 +118,21 @@ void exo_local_on_completed (void *cls,
                              struct MHD_Connection *connection,
                              void **req_cls,
                              enum MHD_RequestTerminationCode code);
-ssize_t exo_local_read (void *cls, uint64_t position, char *buffer, size_t max);
 
-/* local-client.c; any thread. NULL: it may; else why not, a plain sentence */
-const char *exo_local_refuse_client (struct MHD_Connection *connection, guint16 port);
+/* local-server.c */
+gboolean exo_local_deliver (gpointer request); /* a message */
+/* Queues the answer. Consumes @response */
+void exo_local_finish (ExoLocalRequest *request,
+                       guint status,
+                       const char *const *headers,
+                       struct MHD_Response *response);
 
-G_END_DECLS
+/* local-stream.c */
+void exo_local_stream_detach_locked (ExoLocalStream *stream, gboolean sent);
+void exo_local_stream_wake_locked (ExoLocalStream *stream);
+void exo_local_stream_close (ExoLocalStream *stream); /* nothing is told any more */
+void exo_local_stream_unref (ExoLocalStream *stream);
+
+/* local-client.c: whether the client of a connection to 127.0.0.1:@port is a program of another user than this one and root.
+ * Any thread. */
+gboolean exo_local_client_is_foreign (const struct sockaddr_in *client, guint16 port);

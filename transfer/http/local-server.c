@@ -3,98 +3,106 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <glib-unix.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "transfer/error.h"
 #include "transfer/http/local-private.h"
+#include "transfer/http/reply.h"
 
-#define PORT_TRIES        16
-#define BACKLOG           64
-#define CONNECTION_MEMORY (32u * 1024u)
-#define STREAM_BLOCK      (256u * 1024u)
+#define THREADS           2u
+#define STACK_BYTES       (128u * 1024u)
+#define CONNECTION_MEMORY (32u * 1024u) /* the headers of a request, and those of its answer */
+#define PORT_TRIES        16u
 
-/* Counting ---------------------------------------------------------------------------------------- */
+/* Connections ----------------------------------------------------------------------------- */
 
-ExoLocalServer *
-exo_local_server_ref (ExoLocalServer *server)
+/* One more, unless that were too many. */
+static gboolean
+admit (ExoLocalServer *server)
 {
-  return g_atomic_rc_box_acquire (server);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
+
+  if (server->n_conns >= EXO_LOCAL_CONNECTIONS_MAX)
+    return FALSE;
+  server->n_conns++;
+  return TRUE;
+}
+
+/* What the request says is not waited for, so its client may see a reset instead of this. */
+static void
+turn_away (int fd)
+{
+  static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                               "Content-Type: application/json\r\nContent-Length: 33\r\n"
+                               "Retry-After: 1\r\nConnection: close\r\n\r\n"
+                               "{\"error\":\"too many connections\"}\n";
+
+  if (send (fd, answer, sizeof answer - 1, MSG_NOSIGNAL) < 0)
+    g_debug ("turned a client away without a word: %s", g_strerror (errno));
+  close (fd);
 }
 
 static void
-clear_server (gpointer data)
+on_accepted (int fd, const struct sockaddr_storage *peer, socklen_t peer_size, gpointer data)
 {
   ExoLocalServer *server = data;
 
-  g_hash_table_unref (server->requests);
-  g_main_context_unref (server->context);
-  g_mutex_clear (&server->lock);
+  if (!admit (server))
+    {
+      turn_away (fd);
+      return;
+    }
+  if (MHD_add_connection (server->daemon, fd, (const struct sockaddr *) peer, peer_size) == MHD_YES)
+    return; /* also when it fails the socket is libmicrohttpd's, and closed */
+  g_mutex_lock (&server->lock);
+  server->n_conns--;
+  g_mutex_unlock (&server->lock);
 }
 
-ExoLocalRequest *
-exo_local_request_ref (ExoLocalRequest *request)
+static LocalConn *
+conn_new (struct MHD_Connection *connection)
 {
-  return g_atomic_rc_box_acquire (request);
+  LocalConn *conn = g_new0 (LocalConn, 1);
+
+  conn->fd = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+  memcpy (&conn->peer,
+          MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
+          sizeof conn->peer);
+  return conn;
 }
 
+/* On libmicrohttpd's threads */
 static void
-clear_request (gpointer data)
+on_connection (void *cls,
+               struct MHD_Connection *connection,
+               void **socket_context,
+               enum MHD_ConnectionNotificationCode code)
 {
-  ExoLocalRequest *request = data;
+  ExoLocalServer *server = cls;
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&server->lock);
 
-  if (request->stream.fd >= 0)
-    close (request->stream.fd);
-  g_clear_pointer (&request->received, g_byte_array_unref);
-  g_clear_pointer (&request->body, g_bytes_unref);
-  g_free (request->uri);
-  g_free (request->query);
-  g_atomic_rc_box_release_full (request->server, clear_server);
+  if (code == MHD_CONNECTION_NOTIFY_STARTED)
+    {
+      *socket_context = conn_new (connection);
+      g_hash_table_add (server->conns, *socket_context);
+      return;
+    }
+  server->n_conns--;
+  g_hash_table_remove (server->conns, *socket_context);
 }
 
-void
-exo_local_request_unref (ExoLocalRequest *request)
-{
-  g_atomic_rc_box_release_full (request, clear_request);
-}
-
-void
-exo_local_post (ExoLocalRequest *request, GSourceFunc function)
-{
-  GSource *source = g_idle_source_new ();
-
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, function, exo_local_request_ref (request),
-                         (GDestroyNotify) exo_local_request_unref);
-  g_source_attach (source, request->server->context);
-  g_source_unref (source);
-}
-
-/* Asking and answering ------------------------------------------------------------------------------ */
-
-static void
-resume_locked (ExoLocalRequest *request)
-{
-  if (!request->suspended)
-    return;
-  request->suspended = FALSE;
-  MHD_resume_connection (request->connection);
-}
+/* Requests -------------------------------------------------------------------------------- */
 
 gboolean
-exo_local_ask (gpointer data)
+exo_local_deliver (gpointer data)
 {
   ExoLocalRequest *request = data;
+  ExoLocalServer *server = request->server;
 
-  if (!request->server->closing)
-    request->server->handler (request->server, exo_local_request_ref (request),
-                              request->server->user_data);
+  if (!server->closing)
+    server->handler (server, request, server->user_data);
   return G_SOURCE_REMOVE;
 }
 
@@ -113,16 +121,15 @@ exo_local_request_is_post (ExoLocalRequest *request)
 const char *
 exo_local_request_path (ExoLocalRequest *request)
 {
-  return request->uri;
+  return request->path;
 }
 
 const char *
 exo_local_request_query (ExoLocalRequest *request)
 {
-  return request->query;
+  return request->query != NULL ? request->query : "";
 }
 
-/* The connection is suspended, and so its headers stand still. */
 const char *
 exo_local_request_header (ExoLocalRequest *request, const char *name)
 {
@@ -135,39 +142,40 @@ exo_local_request_body (ExoLocalRequest *request)
   return request->body;
 }
 
-static void
-set_answer (ExoLocalRequest *request,
-            guint status,
-            const char *const *headers,
-            struct MHD_Response *response)
+/* Answers --------------------------------------------------------------------------------- */
+
+void
+exo_local_finish (ExoLocalRequest *request,
+                  guint status,
+                  const char *const *headers,
+                  struct MHD_Response *response)
 {
-  for (guint i = 0; response != NULL && headers != NULL && headers[i] != NULL; i += 2)
-    MHD_add_response_header (response, headers[i], headers[i + 1]);
-  g_mutex_lock (&request->server->lock);
+  ExoLocalServer *server = request->server;
+
+  for (const char *const *i = headers; i != NULL && i[0] != NULL; i += 2)
+    if (MHD_add_response_header (response, i[0], i[1]) != MHD_YES)
+      g_critical ("not a header of an answer: %s", i[0]);
+  g_mutex_lock (&server->lock);
   request->status = status;
-  if (!request->gone)
-    request->response = response;
-  else if (response != NULL)
-    MHD_destroy_response (response);
-  resume_locked (request);
-  g_mutex_unlock (&request->server->lock);
+  request->response = response;
+  request->state = LOCAL_REQUEST_ANSWERED;
+  MHD_resume_connection (request->connection);
+  g_mutex_unlock (&server->lock);
 }
 
 void
 exo_local_respond (ExoLocalRequest *request, guint status, const char *const *headers, GBytes *body)
 {
   gsize n = 0;
-  const void *data = body != NULL ? g_bytes_get_data (body, &n) : NULL;
+  const void *bytes = body != NULL ? g_bytes_get_data (body, &n) : NULL;
 
-  set_answer (request, status, headers,
-              MHD_create_response_from_buffer (
-                  n, (void *) data, n > 0 ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT));
-  exo_local_request_unref (request);
+  exo_local_finish (request, status, headers,
+                    MHD_create_response_from_buffer (n, (void *) bytes, MHD_RESPMEM_MUST_COPY));
 }
 
-/* Never read: for HEAD. */
+/* Nothing is read for HEAD. */
 static ssize_t
-read_nothing (void *cls, uint64_t position, char *buffer, size_t max)
+read_nothing (void *cls, uint64_t position, char *out_bytes, size_t max)
 {
   return MHD_CONTENT_READER_END_WITH_ERROR;
 }
@@ -178,12 +186,9 @@ exo_local_respond_head (ExoLocalRequest *request,
                         const char *const *headers,
                         guint64 length)
 {
-  struct MHD_Response *response =
-      length > 0 ? MHD_create_response_from_callback (length, 1, read_nothing, NULL, NULL)
-                 : MHD_create_response_from_buffer (0, NULL, MHD_RESPMEM_PERSISTENT);
-
-  set_answer (request, status, headers, response);
-  exo_local_request_unref (request);
+  g_return_if_fail (request->head || length == 0);
+  exo_local_finish (request, status, headers,
+                    MHD_create_response_from_callback (length, 1, read_nothing, NULL, NULL));
 }
 
 void
@@ -198,236 +203,144 @@ exo_local_respond_file (ExoLocalRequest *request,
 
   if (length > 0)
     response = MHD_create_response_from_fd_at_offset64 (length, fd, first);
-  if (response == NULL)
+  else
     close (fd);
-  if (length == 0)
+  if (response == NULL)
     response = MHD_create_response_from_buffer (0, NULL, MHD_RESPMEM_PERSISTENT);
-  set_answer (request, status, headers, response);
-  exo_local_request_unref (request);
+  exo_local_finish (request, status, headers, response);
 }
 
-/* Streams ------------------------------------------------------------------------------------------- */
-
-static ExoLocalRequest *
-request_of (ExoLocalStream *stream)
-{
-  return (ExoLocalRequest *) ((char *) stream - G_STRUCT_OFFSET (ExoLocalRequest, stream));
-}
+/* Life ------------------------------------------------------------------------------------ */
 
 static void
-stop_watching (ExoLocalStream *stream)
+server_destroy (ExoLocalServer *server)
 {
-  if (stream->watch == NULL)
-    return;
-  g_source_destroy (stream->watch);
-  g_clear_pointer (&stream->watch, g_source_unref);
+  g_clear_pointer (&server->inbox, exo_inbox_free);
+  g_hash_table_unref (server->streams);
+  g_hash_table_unref (server->conns);
+  g_main_context_unref (server->context);
+  g_mutex_clear (&server->lock);
+  g_free (server);
 }
-
-ExoLocalStream *
-exo_local_respond_stream (ExoLocalRequest *request,
-                          guint status,
-                          const char *const *headers,
-                          guint64 first,
-                          guint64 length,
-                          const ExoLocalStreamCallbacks *callbacks,
-                          gpointer user_data)
-{
-  ExoLocalStream *stream = &request->stream;
-
-  g_return_val_if_fail (length > 0, NULL);
-  stream->callbacks = callbacks;
-  stream->user_data = user_data;
-  stream->first = stream->end = first;
-  set_answer (
-      request, status, headers,
-      MHD_create_response_from_callback (length, STREAM_BLOCK, exo_local_read, request, NULL));
-  return stream;
-}
-
-void
-exo_local_stream_give (ExoLocalStream *stream, int fd, guint64 end)
-{
-  ExoLocalRequest *request = request_of (stream);
-
-  if (end <= stream->end)
-    return;
-  stop_watching (stream);
-  g_mutex_lock (&request->server->lock);
-  if (stream->fd < 0)
-    stream->fd = fcntl (fd, F_DUPFD_CLOEXEC, 0);
-  stream->end = end;
-  resume_locked (request);
-  g_mutex_unlock (&request->server->lock);
-}
-
-void
-exo_local_stream_fail (ExoLocalStream *stream)
-{
-  ExoLocalRequest *request = request_of (stream);
-
-  stop_watching (stream);
-  stream->callbacks = NULL;
-  g_mutex_lock (&request->server->lock);
-  stream->failed = TRUE;
-  resume_locked (request);
-  g_mutex_unlock (&request->server->lock);
-  exo_local_request_unref (request);
-}
-
-/* Nobody else looks at the socket of a suspended connection. */
-static gboolean
-on_socket (gint fd, GIOCondition condition, gpointer data)
-{
-  ExoLocalRequest *request = data;
-  char byte;
-  gssize n = recv (fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-  if (n < 0 && (errno == EAGAIN || errno == EINTR))
-    return G_SOURCE_CONTINUE;
-  stop_watching (&request->stream);
-  if (n <= 0) /* not a next request sent early */
-    {
-      g_mutex_lock (&request->server->lock);
-      request->stream.failed = TRUE;
-      resume_locked (request);
-      g_mutex_unlock (&request->server->lock);
-    }
-  return G_SOURCE_REMOVE;
-}
-
-gboolean
-exo_local_waits (gpointer data)
-{
-  ExoLocalRequest *request = data;
-  ExoLocalStream *stream = &request->stream;
-  gboolean waits;
-  guint64 offset;
-  int fd;
-
-  g_mutex_lock (&request->server->lock);
-  waits = request->suspended && !request->gone;
-  offset = stream->first + stream->taken;
-  fd = waits ? MHD_get_connection_info (request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-                   ->connect_fd
-             : -1;
-  g_mutex_unlock (&request->server->lock);
-  if (!waits || stream->callbacks == NULL || request->server->closing)
-    return G_SOURCE_REMOVE;
-  stop_watching (stream);
-  stream->watch = g_unix_fd_source_new (fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-  g_source_set_callback (stream->watch, G_SOURCE_FUNC (on_socket), request, NULL);
-  g_source_attach (stream->watch, request->server->context);
-  stream->callbacks->waiting (stream, offset, stream->user_data);
-  return G_SOURCE_REMOVE;
-}
-
-gboolean
-exo_local_is_over (gpointer data)
-{
-  ExoLocalRequest *request = data;
-  ExoLocalStream *stream = &request->stream;
-  const ExoLocalStreamCallbacks *callbacks = g_steal_pointer (&stream->callbacks);
-
-  stop_watching (stream);
-  if (callbacks == NULL)
-    return G_SOURCE_REMOVE;
-  if (!request->server->closing)
-    callbacks->ended (stream, !stream->failed && stream->first + stream->taken >= stream->end,
-                      stream->user_data);
-  exo_local_request_unref (request);
-  return G_SOURCE_REMOVE;
-}
-
-/* Life ---------------------------------------------------------------------------------------------- */
 
 static int
-listen_on (guint16 port, guint16 *out_port)
+listen_near (guint16 port)
 {
-  struct sockaddr_in address = { .sin_family = AF_INET,
-                                 .sin_port = htons (port),
-                                 .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-  socklen_t length = sizeof address;
-  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+  int fd = -1;
 
-  if (fd < 0)
-    return -1;
-  if (setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-      bind (fd, (struct sockaddr *) &address, sizeof address) == 0 && listen (fd, BACKLOG) == 0 &&
-      getsockname (fd, (struct sockaddr *) &address, &length) == 0)
+  errno = EADDRINUSE;
+  for (guint i = 0; i < PORT_TRIES && port + i <= G_MAXUINT16 && errno == EADDRINUSE && fd < 0; i++)
     {
-      *out_port = ntohs (address.sin_port);
-      return fd;
+      struct sockaddr_storage address = { 0 };
+      struct sockaddr_in *in = (struct sockaddr_in *) (void *) &address;
+
+      in->sin_family = AF_INET;
+      in->sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+      in->sin_port = htons ((guint16) (port + i));
+      fd = exo_listen_on (&address, sizeof *in);
     }
-  close (fd);
-  return -1;
+  return fd;
 }
 
-static gboolean
-start_daemon (ExoLocalServer *server, int fd)
+static struct MHD_Daemon *
+start_daemon (ExoLocalServer *server)
 {
-  server->daemon = MHD_start_daemon (
-      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exo_local_on_request,
-      server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, exo_local_on_uri, server,
-      MHD_OPTION_NOTIFY_COMPLETED, exo_local_on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
-      EXO_LOCAL_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, EXO_LOCAL_IDLE_TIMEOUT_S,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY, MHD_OPTION_END);
-  return server->daemon != NULL;
+  return MHD_start_daemon (
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL,
+      NULL, exo_local_on_request, server, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
+      MHD_OPTION_THREAD_STACK_SIZE, (size_t) STACK_BYTES, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      (size_t) CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, EXO_LOCAL_IDLE_TIMEOUT_S,
+      MHD_OPTION_CONNECTION_LIMIT, THREADS * EXO_LOCAL_CONNECTIONS_MAX, MHD_OPTION_NOTIFY_COMPLETED,
+      exo_local_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+      MHD_OPTION_URI_LOG_CALLBACK, exo_local_on_uri, server, MHD_OPTION_UNESCAPE_CALLBACK,
+      exo_leave_escaped, NULL, MHD_OPTION_END);
 }
 
 ExoLocalServer *
 exo_local_server_new (guint16 port, ExoLocalHandler handler, gpointer user_data, GError **error)
 {
+  int fd = listen_near (port);
   ExoLocalServer *server;
-  guint16 bound = 0;
-  int fd = -1;
 
-  for (guint i = 0; fd < 0 && i < PORT_TRIES && port + i <= G_MAXUINT16; i++)
-    fd = listen_on ((guint16) (port + i), &bound);
   if (fd < 0)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED,
-                   "no port from %u on is free on 127.0.0.1: %s", port, g_strerror (errno));
+                   "cannot listen on 127.0.0.1 port %u: %s", port, g_strerror (errno));
       return NULL;
     }
-  server = g_atomic_rc_box_new0 (ExoLocalServer);
+  server = g_new0 (ExoLocalServer, 1);
   g_mutex_init (&server->lock);
-  server->context = g_main_context_ref (g_main_context_default ());
+  server->context = g_main_context_ref_thread_default ();
+  server->inbox = exo_inbox_new (server->context);
+  server->conns = g_hash_table_new_full (NULL, NULL, g_free, NULL);
+  server->streams =
+      g_hash_table_new_full (NULL, NULL, (GDestroyNotify) exo_local_stream_unref, NULL);
   server->handler = handler;
   server->user_data = user_data;
-  server->port = bound;
-  server->requests = g_hash_table_new (NULL, NULL);
-  if (start_daemon (server, fd))
-    return server;
-  close (fd);
-  g_set_error_literal (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED,
-                       "the HTTP server for this machine's programs cannot be started");
-  g_atomic_rc_box_release_full (server, clear_server);
-  return NULL;
-}
-
-void
-exo_local_server_free (ExoLocalServer *server)
-{
-  GHashTableIter iter;
-  ExoLocalRequest *request;
-
-  if (server == NULL)
-    return;
-  g_mutex_lock (&server->lock);
-  server->closing = TRUE;
-  g_hash_table_iter_init (&iter, server->requests);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &request, NULL))
+  server->port = exo_bound_port (fd);
+  server->daemon = start_daemon (server);
+  if (server->daemon != NULL)
     {
-      stop_watching (&request->stream);
-      resume_locked (request);
+      server->acceptor = exo_acceptor_new (fd, server->context, on_accepted, server);
+      return server;
     }
-  g_mutex_unlock (&server->lock);
-  MHD_stop_daemon (server->daemon);
-  g_atomic_rc_box_release_full (server, clear_server);
+  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED,
+               "cannot start the loopback server: %s", g_strerror (errno));
+  close (fd);
+  server_destroy (server);
+  return NULL;
 }
 
 guint16
 exo_local_server_port (ExoLocalServer *server)
 {
   return server->port;
+}
+
+/* libmicrohttpd cannot stop while a connection is suspended. */
+static void
+resume_all_locked (ExoLocalServer *server)
+{
+  GHashTableIter iter;
+  gpointer key;
+
+  g_hash_table_iter_init (&iter, server->conns);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    {
+      ExoLocalRequest *request = ((LocalConn *) key)->request;
+
+      if (request != NULL && request->state == LOCAL_REQUEST_ASKED)
+        MHD_resume_connection (request->connection);
+      else if (request != NULL && request->stream != NULL)
+        exo_local_stream_wake_locked (request->stream);
+    }
+}
+
+static void
+close_streams (ExoLocalServer *server)
+{
+  GHashTableIter iter;
+  gpointer key;
+
+  g_hash_table_iter_init (&iter, server->streams);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    exo_local_stream_close (key);
+}
+
+void
+exo_local_server_free (ExoLocalServer *server)
+{
+  if (server == NULL)
+    return;
+  exo_acceptor_free (server->acceptor);
+  close_streams (server);
+  g_mutex_lock (&server->lock);
+  server->closing = TRUE;
+  g_mutex_unlock (&server->lock);
+  exo_inbox_flush (server->inbox); /* requests nobody was told of, while they are there */
+  g_mutex_lock (&server->lock);
+  resume_all_locked (server);
+  g_mutex_unlock (&server->lock);
+  MHD_stop_daemon (server->daemon);
+  server_destroy (server);
 }

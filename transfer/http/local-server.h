@@ -7,9 +7,10 @@
  *
  * Refused before anyone is asked, each with a short JSON {"error": ...}:
  *   403  Host is not 127.0.0.1, localhost or [::1] with the port listened on (DNS rebinding);
- *        Origin is there and is not this server's own, or Sec-Fetch-Site says cross-site (a page of another site);
+ *        Origin is there and is not this server's own, or Sec-Fetch-Site says that a page of another origin asks;
  *        the client belongs to another user of the machine than the agent and root
- *   413, 414, 431, 400, 501  what is too large or malformed: EXO_LOCAL_* below
+ *   413, 414, 400, 501  what is too large or malformed: EXO_LOCAL_* below. What does not come as far as a request line and
+ *        headers (431, also 400 and 413) libmicrohttpd refuses itself, with a line of HTML
  *   503  connections past EXO_LOCAL_CONNECTIONS_MAX are closed at once
  */
 
@@ -22,8 +23,7 @@ G_BEGIN_DECLS
 #define EXO_LOCAL_PORT            52419
 #define EXO_LOCAL_CONNECTIONS_MAX 256u
 #define EXO_LOCAL_BODY_MAX        (1u << 20) /* bytes of a POST */
-#define EXO_LOCAL_IDLE_TIMEOUT_S                                                                   \
-  120u /* of a connection without a request, or a client that takes nothing */
+#define EXO_LOCAL_IDLE_TIMEOUT_S  60u        /* of a kept connection without a request */
 
 typedef struct ExoLocalServer ExoLocalServer;
 typedef struct ExoLocalRequest ExoLocalRequest;
@@ -57,7 +57,7 @@ void exo_local_respond (ExoLocalRequest *request,
                         guint status,
                         const char *const *headers,
                         GBytes *body /* (nullable): empty */);
-/* To HEAD, as GET would be answered with @length bytes. */
+/* To HEAD, as GET would be answered with @length bytes; also to GET when there are none. */
 void exo_local_respond_head (ExoLocalRequest *request,
                              guint status,
                              const char *const *headers,
@@ -74,7 +74,7 @@ typedef struct
 {
   /* The client has taken all there was and waits for the byte at @offset of the file. Not called again until more was given. */
   void (*waiting) (ExoLocalStream *stream, guint64 offset, gpointer user_data);
-  /* All that was given was sent (@complete), or the client went. @stream is gone afterwards. Called once, unless
+  /* All was sent (@complete), or the client went. @stream is gone afterwards. Called once, unless
    * exo_local_stream_fail() or exo_local_server_free() came first. */
   void (*ended) (ExoLocalStream *stream, gboolean complete, gpointer user_data);
 } ExoLocalStreamCallbacks;
@@ -87,7 +87,7 @@ ExoLocalStream *exo_local_respond_stream (ExoLocalRequest *request,
                                           guint64 length,
                                           const ExoLocalStreamCallbacks *callbacks,
                                           gpointer user_data);
-/* Everything before @end (an offset in the file, never less than the last time) may be read from @fd, which is
+/* Everything before @end (an offset in the file; what is less than the last time says nothing new) may be read from @fd, which is
  * duplicated when it is first given; the same file every time. */
 void exo_local_stream_give (ExoLocalStream *stream, int fd, guint64 end);
 /* The connection is closed before the body is complete, which clients take for what it is. @stream is gone afterwards. */
