@@ -1229,6 +1229,22 @@ a_lost_piece_is_fetched_again_from_others (void)
 }
 
 static void
+a_piece_lost_while_its_run_goes_on_is_fetched_by_another_run (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "....", 0, &(ExoPlanConfig){ 1, 16, 96, 4 * PIECE, 15 * G_USEC_PER_SEC });
+  rig_hub (&rig);
+  rig_run (&rig);
+  exo_plan_piece_done (rig.plan, rig.blob, 0, 0);
+  exo_plan_piece_lost (rig.plan, rig.blob, 0, 0);
+  exo_plan_check (rig.plan);
+  CU_ASSERT_EQUAL (rig_run (&rig)[0], 'h');
+  exo_plan_piece_done (rig.plan, rig.blob, 0, 0);
+  exo_plan_check (rig.plan);
+}
+
+static void
 removing_a_blob_cancels_its_fetches (void)
 {
   g_auto (Rig) rig = { 0 };
@@ -1384,6 +1400,10 @@ random_change (Events *events)
       break;
     case 3:
       exo_plan_set_use_hub (plan, events->blobs[b], below (events, 2) == 0);
+      if (events->n_pieces[b] > 0)
+        exo_plan_set_urgent (plan, events->blobs[b],
+                             below (events, 3) == 0 ? EXO_PLAN_NOBODY_WAITS
+                                                    : below (events, events->n_pieces[b]));
       break;
     case 4:
       exo_plan_set_hub (plan, below (events, 4) != 0, events->now_us + below (events, 1000),
@@ -1568,6 +1588,61 @@ a_unit_its_owner_does_not_take_is_taken_by_the_reader (void)
       waited = waited || n > 0;
     }
   CU_ASSERT_TRUE (waited); /* or the owner was never asked first */
+}
+
+/* Each place a reader comes to is its owner's for a while. */
+static void
+where_a_reader_comes_next_the_owner_goes_first_again (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 64 * PIECE, NULL, TRUE, TRUE);
+  ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1], 0);
+  ExoPlanAction action;
+
+  exo_plan_peer_hub (plan, peer, TRUE, 0);
+  exo_plan_peer_wants (plan, peer, blob, TRUE);
+  exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+  for (gint64 now_us = G_USEC_PER_SEC; now_us < 6 * G_USEC_PER_SEC; now_us += G_USEC_PER_SEC)
+    {
+      while (exo_plan_next (plan, now_us, &action))
+        continue;
+      exo_plan_set_urgent (plan, blob, (guint32) (now_us / G_USEC_PER_SEC) * 10);
+      CU_ASSERT_EQUAL (exo_plan_wake_at (plan), now_us + G_USEC_PER_SEC / 5);
+    }
+}
+
+static void
+where_the_waited_for_piece_is_not_to_be_had_the_order_is_the_usual_one (void)
+{
+  for (guint32 piece = 0; piece < 8; piece++)
+    {
+      g_auto (Rig) rig = { 0 }, usual = { 0 };
+      char held[] = "################";
+
+      held[piece] = '.';
+      rig_init (&rig, "................", 1, NULL);
+      rig_init (&usual, "................", 1, NULL);
+      rig_says (&rig, 1, held);
+      rig_says (&usual, 1, held);
+      exo_plan_set_urgent (rig.plan, rig.blob, piece);
+      CU_ASSERT_STRING_EQUAL (rig_run (&rig), rig_run (&usual));
+    }
+}
+
+static void
+a_reader_goes_on_to_the_next_piece_by_itself (void)
+{
+  for (guint32 held = 1; held < 8; held++)
+    {
+      g_auto (Rig) rig = { 0 };
+      char own[] = "........";
+
+      memset (own, '#', held);
+      rig_init (&rig, own, 1, NULL);
+      rig_says (&rig, 1, "########");
+      exo_plan_set_urgent (rig.plan, rig.blob, 0);
+      CU_ASSERT_EQUAL (rig_run (&rig)[held], '1');
+    }
 }
 
 static void
@@ -1760,6 +1835,7 @@ EXO_SUITE ("plan",
            TEST (a_peer_with_too_many_ranges_is_followed_no_further),
            TEST (content_not_for_the_lan_is_never_asked_for_there),
            TEST (a_lost_piece_is_fetched_again_from_others),
+           TEST (a_piece_lost_while_its_run_goes_on_is_fetched_by_another_run),
            TEST (removing_a_blob_cancels_its_fetches),
            TEST (a_fetch_whose_pieces_came_otherwise_is_cancelled),
            TEST (what_a_reader_waits_for_comes_first_from_the_hub),
@@ -1768,5 +1844,8 @@ EXO_SUITE ("plan",
            TEST (the_piece_a_reader_waits_for_is_asked_of_its_holder),
            TEST (readers_of_two_nodes_share_out_the_runs),
            TEST (a_unit_its_owner_does_not_take_is_taken_by_the_reader),
+           TEST (where_a_reader_comes_next_the_owner_goes_first_again),
+           TEST (where_the_waited_for_piece_is_not_to_be_had_the_order_is_the_usual_one),
+           TEST (a_reader_goes_on_to_the_next_piece_by_itself),
            TEST (invariants_hold_whatever_happens),
            TEST (every_piece_comes_from_the_hub_exactly_once))

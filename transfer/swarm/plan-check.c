@@ -120,6 +120,20 @@ check_fetches (const ExoPlan *plan)
   g_assert (hub_cost == plan->hub_cost);
 }
 
+static void
+check_urgent (const ExoPlan *plan)
+{
+  guint n_urgent = 0;
+
+  for (const Blob *blob = plan->first; blob != NULL; blob = blob->next)
+    if (blob->urgent != EXO_PLAN_NOBODY_WAITS)
+      {
+        g_assert (g_ptr_array_find (plan->urgent, blob, NULL));
+        n_urgent++;
+      }
+  g_assert (n_urgent == plan->urgent->len);
+}
+
 void
 exo_plan_check (const ExoPlan *plan)
 {
@@ -135,4 +149,5 @@ exo_plan_check (const ExoPlan *plan)
   g_assert (hub_free_bytes == plan->hub_free_bytes);
   check_peers (plan);
   check_fetches (plan);
+  check_urgent (plan);
 }

@@ -230,7 +230,6 @@ exo_plan_set_urgent (ExoPlan *plan, ExoPlanBlob handle, guint32 piece)
   if (blob->urgent != piece)
     blob->urgent_since_us = plan->now_us;
   blob->urgent = piece;
-  plan->offer_epoch++;
 }
 
 /* From @peer's counters; what it says of the piece later is news again unless avoided. */
@@ -251,6 +250,7 @@ exo_plan_piece_lost (ExoPlan *plan, ExoPlanBlob handle, guint32 piece, ExoPlanPe
 {
   Blob *blob = find_blob (plan, handle);
   Peer *peer = find_peer (plan, avoid);
+  Fetch *fetch;
 
   g_return_if_fail (blob != NULL && piece < blob->n_pieces);
 
@@ -265,6 +265,10 @@ exo_plan_piece_lost (ExoPlan *plan, ExoPlanBlob handle, guint32 piece, ExoPlanPe
     }
   if (!exo_piece_map_drop (blob->have, piece))
     return;
+  /* What brought it may still be under way; the next fetch of the piece is not to be taken for that one. */
+  fetch = exo_plan_fetch_covering (plan, blob, piece);
+  if (fetch != NULL)
+    exo_plan_cancel (plan, fetch);
   plan->n_missing++;
   if (plan->front == NULL || blob->handle < plan->front->handle)
     plan->front = blob;
