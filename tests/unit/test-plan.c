@@ -606,13 +606,21 @@ rig_rates (Rig *rig, guint64 hub, guint64 lan)
 
 /* One peer holds it all; the Hub is far faster, and that has lasted. */
 static void
-rig_detour (Rig *rig)
+rig_detour_of (Rig *rig, guint32 n_pieces)
 {
-  rig_init (rig, "................", 3, NULL);
-  rig_says (rig, 1, "################");
+  g_autofree char *own = g_strnfill (n_pieces, '.'), *held = g_strnfill (n_pieces, '#');
+
+  rig_init (rig, own, 3, NULL);
+  rig_says (rig, 1, held);
   rig_rates (rig, 40 * MIB, 9 * MIB);
   rig_run (rig);
   rig->now_us += 2 * G_USEC_PER_SEC;
+}
+
+static void
+rig_detour (Rig *rig)
+{
+  rig_detour_of (rig, 16);
 }
 
 static void
@@ -1590,6 +1598,66 @@ a_unit_its_owner_does_not_take_is_taken_by_the_reader (void)
   CU_ASSERT_TRUE (waited); /* or the owner was never asked first */
 }
 
+static void
+a_detour_begins_where_a_reader_waits (void)
+{
+  for (guint32 piece = 2; piece < 14; piece++)
+    {
+      g_auto (Rig) rig = { 0 };
+      guint32 first = piece;
+
+      rig_detour (&rig);
+      exo_plan_set_urgent (rig.plan, rig.blob, piece);
+      rig_run (&rig);
+      while (rig.draw[first] == '1') /* on its way from the neighbour */
+        first++;
+      CU_ASSERT_EQUAL (rig.draw[first], 'h');
+      CU_ASSERT_EQUAL (count (rig.draw, 'h'), 4);
+    }
+}
+
+static void
+rig_hub_runs_done (Rig *rig)
+{
+  for (guint32 i = 0; rig->draw[i] != '\0'; i++)
+    if (rig->draw[i] == 'h')
+      rig_done (rig, i);
+}
+
+/* Whoever ranks first for it may have no need of a detour. */
+static void
+a_detour_takes_what_a_reader_waits_for_from_its_owner (void)
+{
+  gboolean waited = FALSE;
+
+  for (guint32 piece = 0; piece < 60; piece++)
+    {
+      g_auto (Rig) rig = { 0 };
+      ExoPlanAction action;
+
+      rig_detour_of (&rig, 60);
+      for (guint peer = 2; peer <= 3; peer++)
+        {
+          exo_plan_peer_hub (rig.plan, rig.peers[peer], TRUE, 0);
+          exo_plan_peer_wants (rig.plan, rig.peers[peer], rig.blob, TRUE);
+        }
+      rig_run (&rig);
+      rig_hub_runs_done (&rig);
+      if (rig.draw[piece] != '.')
+        continue;
+      exo_plan_set_urgent (rig.plan, rig.blob, piece);
+      if (rig_run (&rig)[piece] != '.')
+        continue;
+      waited = TRUE;
+      rig_hub_runs_done (&rig);
+      CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), rig.now_us + G_USEC_PER_SEC / 5);
+      CU_ASSERT_TRUE (exo_plan_next (rig.plan, rig.now_us + G_USEC_PER_SEC / 5, &action));
+      CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
+      CU_ASSERT_EQUAL (action.first, piece); /* before all else */
+    }
+  CU_ASSERT_TRUE (waited); /* or the owner was never asked first */
+}
+
 /* Each place a reader comes to is its owner's for a while. */
 static void
 where_a_reader_comes_next_the_owner_goes_first_again (void)
@@ -1609,6 +1677,25 @@ where_a_reader_comes_next_the_owner_goes_first_again (void)
       exo_plan_set_urgent (plan, blob, (guint32) (now_us / G_USEC_PER_SEC) * 10);
       CU_ASSERT_EQUAL (exo_plan_wake_at (plan), now_us + G_USEC_PER_SEC / 5);
     }
+}
+
+static void
+a_run_of_a_detour_is_a_whole_unit (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 2048 * MIB, NULL, TRUE, TRUE);
+  ExoPlanPeer peer = exo_plan_add_peer (plan, ids[1], 0);
+  ExoPlanAction action;
+
+  exo_plan_peer_has (plan, peer, blob, 0, 1024);
+  exo_plan_set_hub (plan, TRUE, 0, 40 * MIB, 0);
+  exo_plan_set_lan_rate (plan, 9 * MIB);
+  while (exo_plan_next (plan, 0, &action))
+    continue;
+  CU_ASSERT_TRUE (exo_plan_next (plan, 2 * G_USEC_PER_SEC, &action));
+  CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
+  CU_ASSERT_TRUE (action.n >
+                  2); /* of 2 MiB: more than run_bytes_max, up to what the peer is sending */
 }
 
 static void
@@ -1844,7 +1931,10 @@ EXO_SUITE ("plan",
            TEST (the_piece_a_reader_waits_for_is_asked_of_its_holder),
            TEST (readers_of_two_nodes_share_out_the_runs),
            TEST (a_unit_its_owner_does_not_take_is_taken_by_the_reader),
+           TEST (a_detour_begins_where_a_reader_waits),
+           TEST (a_detour_takes_what_a_reader_waits_for_from_its_owner),
            TEST (where_a_reader_comes_next_the_owner_goes_first_again),
+           TEST (a_run_of_a_detour_is_a_whole_unit),
            TEST (where_the_waited_for_piece_is_not_to_be_had_the_order_is_the_usual_one),
            TEST (a_reader_goes_on_to_the_next_piece_by_itself),
            TEST (invariants_hold_whatever_happens),

@@ -215,29 +215,33 @@ choose_unit (ExoPlan *plan, gint64 now_us, Choice *out_choice)
 
 /* What a reader waits for: two units for itself and one for each other node from there on. Readers of several nodes often wait
  * for the same bytes, and would collide at each unit if they did not share them out by rank, too. Only when its owner has not
- * taken one for a while, having other things to do, somebody else does. */
+ * taken one for a while, having other things to do, somebody else does. On a detour (@spare) that owner may have none to
+ * make: then the very first unit goes first. */
 static gboolean
-choose_urgent (ExoPlan *plan, gint64 now_us, Choice *out_choice)
+choose_urgent (ExoPlan *plan, gboolean spare, gint64 now_us, Choice *out_choice)
 {
   for (guint i = 0; i < plan->urgent->len; i++)
     {
       Blob *blob = g_ptr_array_index (plan->urgent, i);
+      const guint64 *bits = spare ? blob->spare : blob->hub_free;
       gboolean patient = now_us - blob->urgent_since_us < EXO_PLAN_URGENT_WAIT_US;
       Choice best = { NULL, 0, 0, patient ? 1 : G_MAXUINT };
       guint units;
       guint32 first, end;
 
-      if (!blob->use_hub || blob->n_hub_free == 0)
+      if (!blob->use_hub || (spare ? blob->n_spare : blob->n_hub_free) == 0)
         continue;
       exo_plan_update_members (plan, blob);
-      if (!may_claim (plan, blob, now_us))
+      if (!spare && !may_claim (plan, blob, now_us))
         continue;
       units = blob->members->len + 2;
       first = MAX (blob->urgent, exo_piece_map_front (blob->have));
       end = (guint32) MIN (blob->n_pieces, first + (guint64) units * blob->unit_pieces);
-      first = exo_bits_next (blob->hub_free, first, end);
+      first = exo_bits_next (bits, first, end);
+      if (spare && !patient)
+        units = 1;
       if (first < end)
-        choose_in_blob (plan, blob, blob->hub_free, first, end, &units, &best);
+        choose_in_blob (plan, blob, bits, first, end, &units, &best);
       *out_choice = best;
       if (best.blob != NULL)
         return TRUE;
@@ -250,7 +254,7 @@ static gboolean
 choose (ExoPlan *plan, gint64 now_us, guint most, Choice *out_choice, guint *out_most)
 {
   *out_most = most + EXO_PLAN_URGENT_RUNS * EXO_PLAN_RUN_COST;
-  if (plan->hub_cost < *out_most && choose_urgent (plan, now_us, out_choice))
+  if (plan->hub_cost < *out_most && choose_urgent (plan, FALSE, now_us, out_choice))
     return TRUE;
   *out_most = most;
   return plan->hub_cost < most && choose_unit (plan, now_us, out_choice);
@@ -296,18 +300,13 @@ next_free_run (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
                     room, out_action);
 }
 
-/* Nodes that all find the LAN too slow share out what it has as they share out what is free; but each has
- * its line to the Hub to itself, as far as it knows. */
+/* Nodes that all find the LAN too slow share out what it has as they share out what is free. */
 static gboolean
-next_detour (ExoPlan *plan, ExoPlanAction *out_action)
+choose_spare (ExoPlan *plan, Choice *out_choice)
 {
   Choice best = { NULL, 0, 0, G_MAXUINT };
   guint units = EXO_PLAN_WINDOW_MIN;
-  guint room = runs_in_flight (plan, 1) * EXO_PLAN_RUN_COST;
-  guint64 unit;
 
-  if (!plan->detour || plan->hub_cost >= room)
-    return FALSE;
   for (Blob *blob = plan->front; blob != NULL && units > 0 && best.rank > 0; blob = blob->next)
     {
       if (!blob->use_hub || blob->n_spare == 0)
@@ -316,10 +315,23 @@ next_detour (ExoPlan *plan, ExoPlanAction *out_action)
       choose_in_blob (plan, blob, blob->spare, exo_bits_next (blob->spare, 0, blob->n_pieces),
                       blob->n_pieces, &units, &best);
     }
-  if (best.blob == NULL)
+  *out_choice = best;
+  return best.blob != NULL;
+}
+
+/* Each node has its line to the Hub to itself, as far as it knows. */
+static gboolean
+next_detour (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
+{
+  guint room = runs_in_flight (plan, 1) * EXO_PLAN_RUN_COST;
+  Choice choice;
+  guint64 unit;
+
+  if (!plan->detour || plan->hub_cost >= room ||
+      (!choose_urgent (plan, TRUE, now_us, &choice) && !choose_spare (plan, &choice)))
     return FALSE;
-  unit = (guint64) best.blob->unit_pieces * best.blob->piece_size;
-  if (!begin_run (plan, &best, best.blob->spare, MAX (unit, plan->config.run_bytes_max), room,
+  unit = (guint64) choice.blob->unit_pieces * choice.blob->piece_size;
+  if (!begin_run (plan, &choice, choice.blob->spare, MAX (unit, plan->config.run_bytes_max), room,
                   out_action))
     return FALSE;
   ((Fetch *) g_ptr_array_index (plan->fetches, plan->fetches->len - 1))->detour = TRUE;
@@ -332,7 +344,7 @@ exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
   if (!plan->hub || now_us < plan->hub_blocked_us || now_us < plan->hub_backoff_us)
     return FALSE;
   exo_plan_advance_fronts (plan);
-  return next_free_run (plan, now_us, out_action) || next_detour (plan, out_action);
+  return next_free_run (plan, now_us, out_action) || next_detour (plan, now_us, out_action);
 }
 
 /* Both rates are this node's whole: of a LAN that many share each fetch is slow, all together are not. While it
@@ -440,12 +452,14 @@ exo_plan_hub_wake_at (const ExoPlan *plan)
       if (plan->hub_front != NULL && !plan->hub_front->self_in && plan->n_claims == 0 &&
           plan->lull_since_us + EXO_PLAN_SLOW_LULL_US > plan->now_us)
         wake = MIN (wake, plan->lull_since_us + EXO_PLAN_SLOW_LULL_US);
-      for (guint i = 0; i < plan->urgent->len; i++)
-        {
-          const Blob *blob = g_ptr_array_index (plan->urgent, i);
-          if (blob->urgent_since_us + EXO_PLAN_URGENT_WAIT_US > plan->now_us)
-            wake = MIN (wake, blob->urgent_since_us + EXO_PLAN_URGENT_WAIT_US);
-        }
+    }
+  for (guint i = 0;
+       plan->hub && (plan->hub_free_bytes > 0 || plan->detour) && i < plan->urgent->len; i++)
+    {
+      const Blob *blob = g_ptr_array_index (plan->urgent, i);
+
+      if (blob->urgent_since_us + EXO_PLAN_URGENT_WAIT_US > plan->now_us)
+        wake = MIN (wake, blob->urgent_since_us + EXO_PLAN_URGENT_WAIT_US);
     }
   if (plan->detour_from_us != G_MAXINT64 && !plan->detour)
     wake = MIN (wake, plan->detour_from_us + EXO_PLAN_DETOUR_US);
