@@ -457,6 +457,43 @@ stopping_ends_what_is_being_read (void)
   lab_node_close (&node);
 }
 
+static gboolean
+all_were_asked (gconstpointer n)
+{
+  return stand_in_hits (engine_lab.hub) >= GPOINTER_TO_UINT (n);
+}
+
+/* Those who wait for a list of files, for what is passed on, for a part of a file. */
+static void
+stopping_ends_what_the_hub_was_asked (void)
+{
+  static const struct
+  {
+    const char *path, *header;
+  } rows[] = { { "/api/models/" LAB_MODEL "/tree/other", NULL },
+               { "/api/whoami-v2", NULL },
+               { FILE_OF (LARGE), "Range: bytes=0-99" } };
+  Answer answers[G_N_ELEMENTS (rows)];
+  LabNode node;
+  g_auto (Answer) known = { 0 };
+
+  lab_node_open (&node, "one", NULL);
+  ask (&node, "HEAD", FILE_OF (LARGE), NULL, &known);
+  stand_in_faults (engine_lab.hub, "[{\"match\":\"*\",\"class\":\"any\",\"fault\":{\"kind\":"
+                                   "\"slow\",\"seconds\":3600}}]");
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    begin (&node, "GET", rows[i].path, rows[i].header, NULL, &answers[i]);
+  lab_wait (all_were_asked, GUINT_TO_POINTER (G_N_ELEMENTS (rows)));
+  lab_node_stop (&node);
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      lab_wait (is_done, &answers[i]);
+      CU_ASSERT_TRUE (answers[i].body == NULL || answers[i].status == 502);
+      answer_clear (&answers[i]);
+    }
+  lab_node_close (&node);
+}
+
 int
 main (void)
 {
@@ -470,6 +507,7 @@ main (void)
                           TEST (a_client_that_holds_the_lock_is_served),
                           TEST (who_reads_a_paused_transfer_is_told),
                           TEST (stopping_ends_what_is_being_read),
+                          TEST (stopping_ends_what_the_hub_was_asked),
                           CU_TEST_INFO_NULL };
   int result;
 

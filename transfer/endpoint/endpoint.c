@@ -244,11 +244,11 @@ on_passed (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autoptr (ExoHubAnswer) answer = exo_hub_get_finish (NULL, result, &error);
 
+  if (g_cancellable_is_cancelled (cancellable)) /* the request is gone with the server */
+    return;
   if (answer != NULL)
     pass_answer (errand->request, answer);
-  else if (errand->route.id != NULL &&
-           !g_cancellable_is_cancelled (
-               cancellable)) /* what the cache or a neighbour knows will do */
+  else if (errand->route.id != NULL) /* what the cache or a neighbour knows will do */
     look_up (passing->endpoint, g_steal_pointer (&errand));
   else
     exo_endpoint_refuse_error (errand->request, error);
@@ -405,6 +405,8 @@ exo_endpoint_free (ExoEndpoint *endpoint)
   if (endpoint == NULL)
     return;
   g_cancellable_cancel (endpoint->cancellable);
+  g_hash_table_unref (
+      endpoint->lookups); /* whose callers answer their requests, while these are there */
   g_clear_pointer (&endpoint->server, exo_local_server_free);
   g_clear_handle_id (&endpoint->lull_source, g_source_remove);
   g_hash_table_iter_init (&iter, endpoint->rechecks);
@@ -413,7 +415,6 @@ exo_endpoint_free (ExoEndpoint *endpoint)
   for (guint i = 0; i < endpoint->readings->len; i++)
     exo_reading_free (g_ptr_array_index (endpoint->readings, i));
   g_ptr_array_unref (endpoint->readings);
-  g_hash_table_unref (endpoint->lookups);
   g_hash_table_unref (endpoint->tainted);
   g_hash_table_unref (endpoint->rechecks);
   g_object_unref (endpoint->cancellable);

@@ -424,16 +424,18 @@ on_peeked (ExoHubFetch *hub_fetch, const GError *error, gpointer user_data)
   gboolean late = g_cancellable_is_cancelled (cancellable);
   g_auto (Headers) headers = { 0 };
 
-  if (error != NULL)
+  if (late || error != NULL)
     close (peek->fd);
-  if (error == NULL)
+  if (late) /* the request is gone with the server */
+    reading->request = NULL;
+  else if (error == NULL)
     {
       make_headers (reading, &headers);
       exo_local_respond_file (g_steal_pointer (&reading->request), 206, headers.values, peek->fd,
                               reading->first, reading->length);
     }
-  else if (!late && (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE) ||
-                     g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_RATE_LIMITED)))
+  else if (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE) ||
+           g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_RATE_LIMITED))
     {
       reading->n_pending++;
       stream (reading); /* the neighbours may have it */
