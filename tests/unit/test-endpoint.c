@@ -15,6 +15,7 @@
 #include "transfer/engine-private.h"
 #include "transfer/json-text.h"
 #include "transfer/oid.h"
+#include "transfer/swarm/swarm-private.h"
 
 #define LARGE         "weights-1.safetensors"
 #define FILE_OF(path) "/" LAB_MODEL "/resolve/main/" path
@@ -494,6 +495,81 @@ stopping_ends_what_the_hub_was_asked (void)
   lab_node_close (&node);
 }
 
+/* A client resumes with a range what was cut; what it has already may be wrong. */
+static void
+who_has_got_wrong_bytes_begins_anew (void)
+{
+  LabNode node;
+  g_auto (Answer) cut = { 0 }, resumed = { 0 }, anew = { 0 }, late = { 0 }, part = { 0 };
+  guint n_cut = 0;
+
+  lab_node_open (&node, "one", NULL);
+  stand_in_faults (engine_lab.hub, "[{\"match\":\"*\",\"class\":\"cdn\",\"fault\":{\"kind\":"
+                                   "\"flip\",\"offset\":5000}}]");
+  ask (&node, "GET", FILE_OF (LARGE), NULL, &cut);
+  CU_ASSERT_PTR_NULL (cut.body);
+  stand_in_faults (engine_lab.hub, "[]");
+  ask (&node, "GET", FILE_OF (LARGE), "Range: bytes=10485760-", &resumed);
+  CU_ASSERT_EQUAL (resumed.status, 503);
+  for (; anew.body == NULL && n_cut < 5; n_cut++)
+    {
+      answer_clear (&anew); /* what was on its way with the fault is found wrong, too */
+      ask (&node, "GET", FILE_OF (LARGE), NULL, &anew);
+    }
+  CU_ASSERT_TRUE (is_original (&anew, LARGE));
+  ask (&node, "GET", FILE_OF (LARGE), "Range: bytes=10485760-", &late);
+  CU_ASSERT_EQUAL (late.status, 503); /* though the file is right by now */
+  ask (&node, "GET", FILE_OF (LARGE), "Range: bytes=100-199", &part);
+  CU_ASSERT_EQUAL (part.status, 206);
+  lab_node_close (&node);
+}
+
+/* The want of the program that reads, once it was told of bytes; NULL */
+static ExoWant *
+reader_of (LabNode *node)
+{
+  GHashTableIter iter;
+  ExoJob *job;
+
+  g_hash_table_iter_init (&iter, node->engine->swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    for (guint i = 0; i < job->wants->len; i++)
+      {
+        ExoWant *want = g_ptr_array_index (job->wants, i);
+
+        if (want->reads && want->told_to > 0)
+          return want;
+      }
+  return NULL;
+}
+
+static gboolean
+has_read (gconstpointer node)
+{
+  return reader_of ((LabNode *) node) != NULL;
+}
+
+/* As when the neighbour that gave it is caught lying: it comes again, and right, before the whole is verified. */
+static void
+who_has_read_what_is_dropped_begins_anew (void)
+{
+  LabNode node;
+  g_auto (Answer) cut = { 0 }, resumed = { 0 };
+
+  lab_node_open (&node, "one", NULL);
+  stand_in_faults (engine_lab.hub,
+                   "[{\"match\":\"*\",\"class\":\"cdn\",\"nth\":[1],\"fault\":{\"kind\":"
+                   "\"stall\",\"after\":1000000,\"seconds\":1}}]");
+  begin (&node, "GET", FILE_OF (LARGE), NULL, NULL, &cut);
+  lab_wait (has_read, &node);
+  exo_job_drop_piece (reader_of (&node)->job, 0, 0);
+  lab_wait (is_done, &cut);
+  CU_ASSERT_PTR_NULL (cut.body);
+  ask (&node, "GET", FILE_OF (LARGE), "Range: bytes=5242880-", &resumed);
+  CU_ASSERT_EQUAL (resumed.status, 503);
+  lab_node_close (&node);
+}
+
 int
 main (void)
 {
@@ -508,6 +584,8 @@ main (void)
                           TEST (who_reads_a_paused_transfer_is_told),
                           TEST (stopping_ends_what_is_being_read),
                           TEST (stopping_ends_what_the_hub_was_asked),
+                          TEST (who_has_got_wrong_bytes_begins_anew),
+                          TEST (who_has_read_what_is_dropped_begins_anew),
                           CU_TEST_INFO_NULL };
   int result;
 

@@ -9,7 +9,7 @@
  *                                 the last piece when the whole is verified
  *
  * A client checks sizes, not hashes. When the whole turns out to be wrong those who read it are cut off, and may not go on
- * from where they were for a while: what they have already may be wrong.
+ * from where they were for a day: what they have already may be wrong, even when the file is right by then.
  */
 
 #include <fcntl.h>
@@ -22,8 +22,8 @@
 #include "transfer/http/range.h"
 #include "transfer/store/layout.h"
 
-#define PEEK_BYTES_MAX (4u << 20) /* a part up to this is not a download */
-#define TAINTED_S      600
+#define PEEK_BYTES_MAX (4u << 20)       /* a part up to this is not a download */
+#define TAINTED_S      ((gint64) 86400) /* by then nobody goes on with what was cut off */
 #define LULL_S         60 /* after its last reader went a transfer on demand is abandoned */
 #define RECHECK_S      3 /* a client that writes to the same cache has renamed its own file by then */
 
@@ -232,7 +232,7 @@ on_want_changed (ExoWant *want, gpointer user_data)
 
   if (reading->want == NULL) /* from within exo_swarm_want() */
     return;
-  if (state == EXO_WANT_FETCHING && reading->verifying)
+  if (exo_want_is_spoiled (want) || (state == EXO_WANT_FETCHING && reading->verifying))
     {
       g_message ("%s of %s was wrong: the program that reads it is cut off", reading->file->path,
                  exo_manifest_id (reading->manifest));
@@ -541,6 +541,14 @@ exo_reading_start (ExoEndpoint *endpoint,
   reading->kind = exo_range_parse (range, file->size, &reading->first, &reading->length);
   if (answer_without_body (reading))
     reading_unref (reading);
+  else if (reading->first > 0 && !is_peek (reading, range) && is_tainted (reading))
+    {
+      exo_endpoint_refuse (request, 503, NULL,
+                           "what was sent of this file before was wrong: download it from its "
+                           "beginning",
+                           exo_manifest_commit (manifest));
+      reading_unref (reading);
+    }
   else if (open_held (reading, &fd))
     {
       g_auto (Headers) headers = { 0 };
@@ -549,14 +557,6 @@ exo_reading_start (ExoEndpoint *endpoint,
         publish (reading);
       exo_local_respond_file (request, reading->kind == EXO_RANGE_PART ? 206 : 200, headers.values,
                               fd, reading->first, reading->length);
-      reading_unref (reading);
-    }
-  else if (reading->first > 0 && is_tainted (reading))
-    {
-      exo_endpoint_refuse (request, 503, NULL,
-                           "what was sent of this file before was wrong: download it from its "
-                           "beginning",
-                           exo_manifest_commit (manifest));
       reading_unref (reading);
     }
   else if (!is_peek (reading, range) || !peek (reading))

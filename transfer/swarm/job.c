@@ -248,6 +248,7 @@ exo_job_drop_piece (ExoJob *job, guint32 piece, ExoPlanPeer avoid)
   ExoSwarm *swarm = job->swarm;
 
   exo_partial_drop (job->partial, piece);
+  exo_job_spoil_readers (job, piece);
   if (job->blob != 0)
     exo_plan_piece_lost (swarm->plan, job->blob, piece, avoid);
   if (job->open)

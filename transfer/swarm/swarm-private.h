@@ -113,7 +113,9 @@ struct ExoWant
   gpointer user_data;
   guint64 base_from_hub, base_from_lan; /* of the job, before this want joined it */
   gboolean reads;
-  guint64 waits_at; /* G_MAXUINT64: for nothing */
+  guint64 waits_at;           /* G_MAXUINT64: for nothing */
+  guint64 told_from, told_to; /* bytes that exo_want_readable() has told of */
+  gboolean spoiled;           /* some of them were dropped since */
 };
 
 /* swarm.c */
@@ -178,6 +180,7 @@ void exo_job_free (ExoJob *job);
 /* want.c */
 void exo_job_update_urgent (ExoJob *job); /* what its readers wait for, told to the plan */
 void exo_job_tell_readers (ExoJob *job);  /* pieces came or went */
+void exo_job_spoil_readers (ExoJob *job, guint32 piece); /* it was dropped */
 
 /* mend.c */
 void exo_mend_start (ExoJob *job);

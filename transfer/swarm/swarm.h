@@ -116,8 +116,12 @@ guint64 exo_want_bytes_from_lan (ExoWant *want);
 
 /* For a want that reads: @changed is also called when bytes came or went. */
 /* The end of what is on disk from @offset on without a gap, at least @offset. The last piece counts only when the whole
- * is verified, so that no reader ever has all of a file that turns out to be wrong. */
+ * is verified, so that no reader ever has all of a file that turns out to be wrong; nothing counts while it is known to be wrong
+ * somewhere, but not yet where. */
 guint64 exo_want_readable (ExoWant *want, guint64 offset);
+/* TRUE: of what exo_want_readable() told of something was found wrong since, or is not trusted any more. To be asked before bytes
+ * are passed on: the file may well be right by now, what was read of it is not. */
+gboolean exo_want_is_spoiled (ExoWant *want);
 /* Of the growing or complete file, borrowed; -1 while it is being opened. */
 int exo_want_fd (ExoWant *want);
 /* A reader waits for the byte at @offset: what is there comes first. Until it comes, or the want is released. */

@@ -78,24 +78,59 @@ exo_job_tell_readers (ExoJob *job)
     }
 }
 
-guint64
-exo_want_readable (ExoWant *want, guint64 offset)
+static guint64
+end_of_run (const ExoJob *job, guint64 offset)
 {
-  const ExoJob *job = want->job;
   guint64 piece_size = exo_piece_size_for (job->size), end;
-  const ExoPieceMap *map;
+  const ExoPieceMap *map = exo_partial_map (job->partial);
   guint32 piece, n = exo_pieces_in (job->size);
 
-  if (job->state == EXO_WANT_DONE)
-    return job->size;
-  if (job->partial == NULL)
-    return offset;
-  map = exo_partial_map (job->partial);
   for (piece = (guint32) (offset / piece_size); piece + 1 < n; piece++)
     if (!exo_piece_map_has (map, piece))
       break;
   end = piece * piece_size;
   return MAX (end, offset);
+}
+
+guint64
+exo_want_readable (ExoWant *want, guint64 offset)
+{
+  const ExoJob *job = want->job;
+  guint64 end;
+
+  if (job->state == EXO_WANT_DONE)
+    return job->size;
+  if (job->partial == NULL || job->mend != NULL)
+    return offset;
+  end = end_of_run (job, offset);
+  if (end > offset)
+    {
+      want->told_from = want->told_to > 0 ? MIN (want->told_from, offset) : offset;
+      want->told_to = MAX (want->told_to, end);
+    }
+  return end;
+}
+
+gboolean
+exo_want_is_spoiled (ExoWant *want)
+{
+  return want->spoiled;
+}
+
+/* They are not told here: who drops pieces has more to do with the job than one that its last reader leaves could bear. No reader
+ * gets the end of the file without a change of state. */
+void
+exo_job_spoil_readers (ExoJob *job, guint32 piece)
+{
+  guint64 first = (guint64) piece * exo_piece_size_for (job->size);
+  guint64 end = first + exo_piece_length (job->size, piece);
+
+  for (guint i = 0; i < job->wants->len; i++)
+    {
+      ExoWant *want = g_ptr_array_index (job->wants, i);
+
+      want->spoiled |= first < want->told_to && end > want->told_from;
+    }
 }
 
 int
