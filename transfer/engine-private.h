@@ -113,7 +113,7 @@ struct _ExoTransfer
   ExoManifest *manifest; /* those its globs choose; on demand: all */
   GArray *files;         /* ExoTransferFile, one per file of manifest; never moves */
   guint n_asked;         /* of files: all, unless on demand */
-  guint n_looking, n_wanted, n_done, next_file;
+  guint n_looking, n_wanted, n_twins, n_done, next_file;
   guint n_publishing; /* of the files asked for, those of the snapshot under way */
   gboolean space_checked;
   guint64 last_total, last_done; /* as of the last stop or run: shown until it is known anew */

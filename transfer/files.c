@@ -89,16 +89,24 @@ exo_transfer_file (ExoTransfer *transfer, guint index)
   return &g_array_index (transfer->files, ExoTransferFile, index);
 }
 
+static void
+make_twin (ExoTransferFile *file)
+{
+  file->state = EXO_FILE_TWIN;
+  file->transfer->n_twins++;
+}
+
 /* Those that waited for the blob another file of this transfer fetched. */
 static void
 finish_twins (ExoTransfer *transfer, const ExoTransferFile *done)
 {
-  for (guint i = 0; i < transfer->files->len; i++)
+  for (guint i = 0; transfer->n_twins > 0 && i < transfer->files->len; i++)
     {
       ExoTransferFile *file = exo_transfer_file (transfer, i);
       if (file->state == EXO_FILE_TWIN && strcmp (file->entry->oid, done->entry->oid) == 0)
         {
           file->state = EXO_FILE_DONE;
+          transfer->n_twins--;
           transfer->n_done++;
         }
     }
@@ -301,7 +309,7 @@ on_adopted (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   if (held)
     file_done (file);
-  else if (file->state != EXO_FILE_TWIN)
+  else
     {
       file->state = EXO_FILE_MISSING;
       transfer->next_file = MIN (transfer->next_file, adoption->index);
@@ -373,9 +381,10 @@ make_files (ExoTransfer *transfer)
       if (!is_asked (transfer, file->entry))
         continue;
       transfer->n_asked++;
-      file->state = file->entry->size > 0 && !g_hash_table_add (seen, file->entry->oid)
-                        ? EXO_FILE_TWIN
-                        : EXO_FILE_UNKNOWN;
+      if (file->entry->size > 0 && !g_hash_table_add (seen, file->entry->oid))
+        make_twin (file);
+      else
+        file->state = EXO_FILE_UNKNOWN;
     }
 }
 
@@ -398,8 +407,8 @@ exo_transfer_release_files (ExoTransfer *transfer, gboolean park)
         release_want (file, park);
     }
   g_clear_pointer (&transfer->files, g_array_unref);
-  transfer->n_asked = transfer->n_looking = transfer->n_wanted = transfer->n_done =
-      transfer->next_file = 0;
+  transfer->n_asked = transfer->n_looking = transfer->n_wanted = transfer->n_twins =
+      transfer->n_done = transfer->next_file = 0;
   transfer->space_checked = FALSE;
 }
 
@@ -426,7 +435,7 @@ ask_now (ExoTransfer *transfer, ExoTransferFile *file)
   transfer->next_file = 0;
   transfer->space_checked = FALSE;
   if (file->entry->size > 0 && has_elder (transfer, file))
-    file->state = EXO_FILE_TWIN;
+    make_twin (file);
   else if (file->entry->size == 0)
     file_done (file);
   else
