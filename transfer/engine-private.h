@@ -158,6 +158,7 @@ gboolean exo_transfer_is (ExoTransfer *transfer,
                           const char *revision,
                           const char *const *includes,
                           const char *const *excludes);
+gboolean exo_transfer_is_of (ExoTransfer *transfer, ExoRepoType type, const char *model);
 gboolean exo_transfer_is_active (ExoTransfer *transfer);
 gboolean
 exo_transfer_is_opening (ExoTransfer *transfer); /* what it has on disk is not fully known yet */

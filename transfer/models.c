@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include <string.h>
-
 #include "transfer/engine-private.h"
 #include "transfer/oid.h"
 
@@ -70,8 +68,7 @@ is_moving (ExoEngine *engine, ExoRepoType type, const char *id, GError **error)
     {
       ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
 
-      if (transfer->type != type || strcmp (transfer->model, id) != 0 ||
-          !exo_transfer_is_active (transfer))
+      if (!exo_transfer_is_of (transfer, type, id) || !exo_transfer_is_active (transfer))
         continue;
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
                    "Transfer %u of %s is under way; cancel it first (exoctl cancel %u).",
@@ -79,6 +76,29 @@ is_moving (ExoEngine *engine, ExoRepoType type, const char *id, GError **error)
       return TRUE;
     }
   return FALSE;
+}
+
+/* A task about a model that rests. NULL: it is over, as the model is not known or moves.
+ * @revision: (nullable): then @out_commit is NULL, too */
+static GTask *
+begin (ExoEngine *engine,
+       gpointer tag,
+       ExoRepoType type,
+       const char *id,
+       const char *revision,
+       char **out_commit,
+       GAsyncReadyCallback callback,
+       gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (engine, NULL, callback, user_data);
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, tag);
+  if (commit_of (engine, type, id, revision, out_commit, &error) &&
+      !is_moving (engine, type, id, &error))
+    return g_steal_pointer (&task);
+  g_task_return_error (task, error);
+  return NULL;
 }
 
 static void
@@ -104,7 +124,7 @@ forget_shares (ExoEngine *engine, ExoRepoType type, const char *id)
     {
       ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
 
-      if (transfer->type != type || strcmp (transfer->model, id) != 0 || transfer->manifest == NULL)
+      if (!exo_transfer_is_of (transfer, type, id) || transfer->manifest == NULL)
         continue;
       for (guint f = 0; f < exo_manifest_n_files (transfer->manifest); f++)
         exo_swarm_forget (engine->swarm, exo_manifest_file (transfer->manifest, f)->oid);
@@ -119,20 +139,14 @@ exo_engine_remove_async (ExoEngine *engine,
                          GAsyncReadyCallback callback,
                          gpointer user_data)
 {
-  g_autoptr (GTask) task = g_task_new (engine, NULL, callback, user_data);
   g_autofree char *commit = NULL;
-  GError *error = NULL;
+  GTask *task =
+      begin (engine, exo_engine_remove_async, type, id, revision, &commit, callback, user_data);
 
-  g_task_set_source_tag (task, exo_engine_remove_async);
-  if (!commit_of (engine, type, id, revision, &commit, &error) ||
-      is_moving (engine, type, id, &error))
-    {
-      g_task_return_error (task, error);
-      return;
-    }
+  if (task == NULL)
+    return;
   forget_shares (engine, type, id);
-  exo_store_remove_async (engine->store, type, id, commit, NULL, on_removed,
-                          g_steal_pointer (&task));
+  exo_store_remove_async (engine->store, type, id, commit, NULL, on_removed, task);
 }
 
 gboolean
@@ -188,19 +202,12 @@ exo_engine_verify_async (ExoEngine *engine,
                          GAsyncReadyCallback callback,
                          gpointer user_data)
 {
-  g_autoptr (GTask) task = g_task_new (engine, NULL, callback, user_data);
   g_autofree char *commit = NULL;
-  GError *error = NULL;
+  GTask *task = begin (engine, exo_engine_verify_async, type, id,
+                       revision != NULL ? revision : "main", &commit, callback, user_data);
 
-  g_task_set_source_tag (task, exo_engine_verify_async);
-  if (!commit_of (engine, type, id, revision != NULL ? revision : "main", &commit, &error) ||
-      is_moving (engine, type, id, &error))
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  exo_store_verify_async (engine->store, type, id, commit, NULL, on_verified,
-                          g_steal_pointer (&task));
+  if (task != NULL)
+    exo_store_verify_async (engine->store, type, id, commit, NULL, on_verified, task);
 }
 
 GPtrArray *

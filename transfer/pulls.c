@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include <string.h>
-
 #include "transfer/engine-private.h"
 
 #define TRANSFERS_KEPT 100u /* that are over */
@@ -102,15 +100,20 @@ exo_engine_pull (ExoEngine *engine,
   return transfer;
 }
 
+static gboolean
+is_of_commit (ExoTransfer *transfer, ExoManifest *manifest)
+{
+  return exo_transfer_is_of (transfer, exo_manifest_type (manifest), exo_manifest_id (manifest)) &&
+         g_strcmp0 (transfer->commit, exo_manifest_commit (manifest)) == 0;
+}
+
 static ExoTransfer *
 find_on_demand (ExoEngine *engine, ExoManifest *manifest)
 {
   for (guint i = 0; i < engine->transfers->len; i++)
     {
       ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
-      if (transfer->asked != NULL && transfer->type == exo_manifest_type (manifest) &&
-          strcmp (transfer->model, exo_manifest_id (manifest)) == 0 &&
-          g_strcmp0 (transfer->commit, exo_manifest_commit (manifest)) == 0)
+      if (transfer->asked != NULL && is_of_commit (transfer, manifest))
         return transfer;
     }
   return NULL;
@@ -125,9 +128,7 @@ find_pull_with (ExoEngine *engine, ExoManifest *manifest, const char *path)
       ExoTransfer *transfer = g_ptr_array_index (engine->transfers, i);
       guint index;
       if (transfer->asked == NULL && exo_transfer_is_active (transfer) &&
-          transfer->manifest != NULL && transfer->type == exo_manifest_type (manifest) &&
-          strcmp (transfer->model, exo_manifest_id (manifest)) == 0 &&
-          g_strcmp0 (transfer->commit, exo_manifest_commit (manifest)) == 0 &&
+          transfer->manifest != NULL && is_of_commit (transfer, manifest) &&
           exo_manifest_find (transfer->manifest, path, &index))
         return transfer;
     }

@@ -586,6 +586,12 @@ exo_transfer_restore (ExoEngine *engine, const char *json)
 }
 
 gboolean
+exo_transfer_is_of (ExoTransfer *transfer, ExoRepoType type, const char *model)
+{
+  return transfer->type == type && strcmp (transfer->model, model) == 0;
+}
+
+gboolean
 exo_transfer_is (ExoTransfer *transfer,
                  ExoRepoType type,
                  const char *model,
@@ -595,8 +601,8 @@ exo_transfer_is (ExoTransfer *transfer,
 {
   g_auto (GStrv) in = sorted_copy (includes), ex = sorted_copy (excludes);
 
-  return transfer->asked == NULL && transfer->type == type &&
-         strcmp (transfer->model, model) == 0 && strcmp (transfer->revision, revision) == 0 &&
+  return transfer->asked == NULL && exo_transfer_is_of (transfer, type, model) &&
+         strcmp (transfer->revision, revision) == 0 &&
          g_strv_equal ((const char *const *) transfer->includes, (const char *const *) in) &&
          g_strv_equal ((const char *const *) transfer->excludes, (const char *const *) ex);
 }
