@@ -331,6 +331,14 @@ lab_turn (guint times)
 
 /* --- looking -------------------------------------------------------------------------------------- */
 
+gboolean
+lab_has_neighbour (gconstpointer node)
+{
+  g_autoptr (GPtrArray) nodes = exo_engine_nodes (((const LabNode *) node)->engine);
+
+  return nodes->len == 2;
+}
+
 ExoTransferState
 lab_state (ExoTransfer *transfer)
 {

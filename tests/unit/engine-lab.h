@@ -66,6 +66,7 @@ ExoTransfer *lab_pull_half (LabNode *node);
 void lab_wait_state (ExoTransfer *transfer, ExoTransferState state);
 void lab_turn (guint times); /* without waiting */
 
+gboolean lab_has_neighbour (gconstpointer node); /* for lab_wait() */
 ExoTransferState lab_state (ExoTransfer *transfer);
 guint64 lab_bytes_done (ExoTransfer *transfer);
 /* Every file is in the snapshot of @node with the bytes of the Hub, and nothing unfinished lies around. */

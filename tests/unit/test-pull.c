@@ -251,14 +251,6 @@ a_complete_one_stays_so_while_the_hub_is_away (void)
   lab_node_close (&node);
 }
 
-static gboolean
-has_neighbour (gconstpointer data)
-{
-  g_autoptr (GPtrArray) nodes = exo_engine_nodes (((const LabNode *) data)->engine);
-
-  return nodes->len == 2;
-}
-
 static void
 a_neighbour_does_not_take_a_complete_one_back (void)
 {
@@ -273,7 +265,7 @@ a_neighbour_does_not_take_a_complete_one_back (void)
   lab_node_open (&node, "one", &old);
   transfer = lab_node_pull (&node, MOVING);
   lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
-  lab_wait (has_neighbour, &node);
+  lab_wait (lab_has_neighbour, &node);
   stand_in_down (engine_lab.hub);
   (void) lab_node_pull (&node, MOVING);
   lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);

@@ -117,7 +117,7 @@ every_state_and_error_comes_back (void)
       copy = again (transfer);
       CU_ASSERT_EQUAL (copy->state, (ExoTransferState) state);
     }
-  for (int code = 0; code <= EXO_TRANSFER_ERROR_CANCELLED; code++)
+  for (int code = 0; code <= EXO_TRANSFER_ERROR_NO_REVISION; code++)
     {
       g_autoptr (ExoTransfer) transfer = new_transfer (), copy = NULL;
 
@@ -234,6 +234,18 @@ a_foreign_error_is_a_plain_failure (void)
   copy = again (transfer);
   CU_ASSERT_TRUE (g_error_matches (copy->error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED));
   CU_ASSERT_STRING_EQUAL (copy->error->message, "open /\357\277\275/x");
+}
+
+static void
+an_error_of_a_newer_version_is_a_plain_failure (void)
+{
+  g_autofree char *text = g_strdup_printf ("{" IDENTITY ",\"error\":%d,\"message\":\"new\"}",
+                                           EXO_TRANSFER_ERROR_NO_REVISION + 1);
+  g_autoptr (ExoTransfer) transfer = exo_transfer_restore (&engine, text);
+
+  CU_ASSERT_PTR_NOT_NULL_FATAL (transfer);
+  CU_ASSERT_TRUE (g_error_matches (transfer->error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED));
+  CU_ASSERT_STRING_EQUAL (transfer->error->message, "new");
 }
 
 static void
@@ -432,6 +444,7 @@ EXO_SUITE ("record",
            TEST (files_asked_for_come_back),
            TEST (what_was_asked_for_is_within_the_manifest),
            TEST (a_foreign_error_is_a_plain_failure),
+           TEST (an_error_of_a_newer_version_is_a_plain_failure),
            TEST (an_old_record_is_read),
            TEST (figures_that_cannot_be_read_are_none),
            TEST (progress_stays_within_its_bounds),
