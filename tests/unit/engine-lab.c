@@ -251,6 +251,23 @@ lab_node_pull (LabNode *node, const char *model)
   return transfer;
 }
 
+ExoTransfer *
+lab_node_demand (LabNode *node, const char *path)
+{
+  const char *const includes[] = { "weights-3*", NULL };
+  ExoTransfer *first =
+      exo_engine_pull (node->engine, EXO_REPO_MODEL, LAB_MODEL, NULL, includes, NULL, NULL);
+  g_autoptr (GError) error = NULL;
+  ExoTransfer *transfer;
+
+  lab_wait_state (first, EXO_TRANSFER_COMPLETE);
+  transfer = exo_engine_demand (node->engine, first->whole, FALSE, "main", path, &error);
+  g_assert_no_error (error);
+  g_assert_true (transfer != first);
+  exo_transfer_cancel (first, NULL);
+  return transfer;
+}
+
 /* --- waiting ------------------------------------------------------------------------------------ */
 
 static gboolean

@@ -59,6 +59,8 @@ void lab_node_stop (LabNode *node); /* as the agent does when told to end */
 void lab_node_close (LabNode *node);
 
 ExoTransfer *lab_node_pull (LabNode *node, const char *model);
+/* The transfer that programs make of LAB_MODEL, as the endpoint does; first of all it has this file. */
+ExoTransfer *lab_node_demand (LabNode *node, const char *path);
 /* Turns the main loop until @is_so; the watchdog of the program ends what never comes. */
 void lab_wait (gboolean (*is_so) (gconstpointer data), gconstpointer data);
 /* Stalls the Hub, then pulls until all is on disk that it sends: nothing is on its way. */
