@@ -275,6 +275,7 @@ start_engine (ExoAgent *agent, const ExoConfig *config, GError **error)
     .upload_slots = config->upload_slots,
     .serve_programs = config->serve_programs,
     .endpoint_port = config->endpoint_port,
+    .exo_port = config->exo_port,
   };
 
   say_missing_roots (config);

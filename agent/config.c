@@ -25,7 +25,7 @@ static const struct
   { "hub", { "endpoint", "token-path", "offline", "metered" } },
   { "cache", { "path", "roots" } },
   { "endpoint", { "enabled", "port" } },
-  { "exo", { "link" } },
+  { "exo", { "api", "link" } },
 };
 
 /* Paths ---------------------------------------------------------------------------------------- */
@@ -517,8 +517,23 @@ load_cache (const Sources *sources, ExoConfig *config, GError **error)
     config->cache = variable_path (sources, "HUGGINGFACE_HUB_CACHE");
   if (config->cache == NULL)
     config->cache = hf_path (sources, "hub");
-  return get_path (sources, "cache", "path", &config->cache, error) &&
-         get_path (sources, "exo", "link", &config->exo_link, error);
+  return get_path (sources, "cache", "path", &config->cache, error);
+}
+
+static gboolean
+load_exo (const Sources *sources, ExoConfig *config, GError **error)
+{
+  guint port = EXO_CONFIG_EXO_PORT_DEFAULT;
+  g_autofree char *value = NULL;
+
+  if (!get_string (sources, "exo", "api", &value, error))
+    return FALSE;
+  if (g_strcmp0 (value, "off") == 0)
+    port = 0;
+  else if (!get_number (sources, "exo", "api", 1, G_MAXUINT16, &port, error))
+    return FALSE;
+  config->exo_port = (guint16) port;
+  return get_path (sources, "exo", "link", &config->exo_link, error);
 }
 
 /* Takes @path. */
@@ -650,7 +665,7 @@ exo_config_load (const char *path, char **environment, GError **error)
   if (!read_file (&sources, path == NULL, error) || !load_agent (&sources, config, error) ||
       !load_lan (&sources, config, error) || !load_programs (&sources, config, error) ||
       !load_hub (&sources, config, error) || !load_cache (&sources, config, error) ||
-      !load_roots (&sources, config, error))
+      !load_exo (&sources, config, error) || !load_roots (&sources, config, error))
     return NULL;
   return g_steal_pointer (&config);
 }

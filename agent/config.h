@@ -18,7 +18,8 @@
  *           metered=     yes, no, auto (default: what the system says of its network): bytes from there cost money
  *   [endpoint] enabled=  true (default), false: the Hub for programs of this machine, for their HF_ENDPOINT
  *           port=        0 (any) to 65535; default 52419. An HF_ENDPOINT that names it is none of the agent's own.
- *   [exo]   link=        a folder; default: none. Complete models are linked there for exo (exo-link.h)
+ *   [exo]   api=         1 to 65535, off: the port of exo's API on this machine, which is asked what exo is at; default: 52415
+ *           link=        a folder; default: none. Complete models are linked there for exo (exo-link.h)
  *   [cache] path=        default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, $HF_HOME/hub
  *           roots=       FOLDER;FOLDER...: files in them are sources, too; beside those of exo
  *
@@ -42,6 +43,7 @@ G_BEGIN_DECLS
 #define EXO_CONFIG_PORT_DEFAULT          52418u
 #define EXO_CONFIG_ENDPOINT_DEFAULT      "https://huggingface.co"
 #define EXO_CONFIG_ENDPOINT_PORT_DEFAULT 52419u
+#define EXO_CONFIG_EXO_PORT_DEFAULT      52415u
 #define EXO_CONFIG_PEERS_MAX             256u
 #define EXO_CONFIG_NAME_MAX              63u /* bytes; one DNS label */
 #define EXO_CONFIG_ROOTS_MAX             64u
@@ -64,6 +66,7 @@ typedef struct
   char **peers; /* "host:port" or "[v6]:port"; never NULL */
   gboolean mdns;
   guint upload_slots; /* 0: default */
+  guint16 exo_port;   /* 0: exo is not asked */
   char *exo_link;     /* (nullable) */
   gboolean serve_programs;
   guint16 endpoint_port;

@@ -323,6 +323,22 @@ on_handle_diagnose (ExoAgent1 *iface, GDBusMethodInvocation *invocation, ExoDbus
   return TRUE;
 }
 
+static void
+on_looked (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GDBusMethodInvocation *invocation = user_data;
+
+  exo_engine_look_finish (EXO_ENGINE (source), result);
+  g_dbus_method_invocation_return_value (invocation, NULL);
+}
+
+static gboolean
+on_handle_refresh_nodes (ExoAgent1 *iface, GDBusMethodInvocation *invocation, ExoEngine *engine)
+{
+  exo_engine_look_async (engine, on_looked, invocation);
+  return TRUE;
+}
+
 void
 exo_dbus_connect_methods (ExoDbus *dbus, ExoEngine *engine, ExoAgent1 *iface)
 {
@@ -332,5 +348,7 @@ exo_dbus_connect_methods (ExoDbus *dbus, ExoEngine *engine, ExoAgent1 *iface)
                            0);
   g_signal_connect_object (iface, "handle-remove", G_CALLBACK (on_handle_remove), engine, 0);
   g_signal_connect_object (iface, "handle-verify", G_CALLBACK (on_handle_verify), engine, 0);
+  g_signal_connect_object (iface, "handle-refresh-nodes", G_CALLBACK (on_handle_refresh_nodes),
+                           engine, 0);
   g_signal_connect (iface, "handle-diagnose", G_CALLBACK (on_handle_diagnose), dbus);
 }

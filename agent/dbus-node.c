@@ -30,6 +30,8 @@ on_changed (ExoNode *node, ExoAgent1Node *iface)
   exo_agent1_node_set_state (iface, info.state);
   exo_agent1_node_set_hub_reachable (iface, info.hub_reachable);
   exo_agent1_node_set_models (iface, info.models != NULL ? info.models : none);
+  exo_agent1_node_set_exo_state (iface, info.exo_state != NULL ? info.exo_state : "");
+  exo_agent1_node_set_exo_models (iface, info.exo_models != NULL ? info.exo_models : none);
   exo_agent1_node_set_rate_in (iface, info.rate_in);
   exo_agent1_node_set_rate_out (iface, info.rate_out);
 }

@@ -13,6 +13,8 @@
  *   record.c    a transfer as the JSON text that survives a restart
  *   node.c      a machine of the lab, as shown to users
  *   scan.c      what other tools downloaded: found, and asked about
+ *   card.c      what this node says of itself
+ *   look.c      what exo is at, here and on the neighbours
  *   statics.c   neighbours named in the configuration
  *   models.c    what is in the cache: listed, removed, verified
  *   diagnose.c  what is wrong, and how to mend it
@@ -26,6 +28,7 @@
 G_BEGIN_DECLS
 
 typedef struct ExoStatics ExoStatics;
+typedef struct ExoLook ExoLook;
 typedef struct ExoListing ExoListing;
 typedef struct ExoEndpoint ExoEndpoint;
 
@@ -38,6 +41,7 @@ struct _ExoEngine
   ExoStore *store;
   ExoSwarm *swarm;
   ExoStatics *statics;
+  ExoLook *look;         /* NULL only in an engine that could not start */
   ExoEndpoint *endpoint; /* (nullable): switched off, or no port is free */
   GPtrArray *transfers;  /* ExoTransfer, owned, by id */
   GHashTable *nodes;     /* neighbour id -> ExoNode, owned */
@@ -215,6 +219,23 @@ void exo_node_rest (ExoNode *node);
 void exo_node_changed (ExoNode *node); /* to be signalled */
 void exo_node_tell (ExoNode *node);
 void exo_node_lost (ExoNode *node); /* its neighbour is about to go */
+
+/* Nothing is done to a node that is lost. @state: as in ExoNodeInfo; @models: (nullable) */
+void exo_node_set_exo (ExoNode *node, const char *state, const char *const *models);
+const char *exo_node_base_url (ExoNode *node); /* (nullable): of a neighbour; borrowed */
+
+/* card.c */
+GBytes *exo_engine_card (ExoEngine *engine); /* (transfer full): of GET /v1/node */
+
+/* look.c */
+/* @port: of exo's API on 127.0.0.1; 0: exo of this machine is not asked */
+ExoLook *exo_look_new (ExoEngine *engine, guint16 port);
+/* What is younger is not asked again; 3 s unless set. */
+void exo_look_set_fresh (ExoLook *look, gint64 fresh_us);
+void exo_look_card_wanted (ExoLanRequest *request, gpointer look);
+void
+exo_look_stop (ExoLook *look); /* who waits is answered; before the LAN server and the nodes go */
+void exo_look_free (ExoLook *look); /* after the fetcher; NULL is fine */
 
 /* statics.c */
 ExoStatics *exo_statics_new (ExoEngine *engine, const char *const *peers);

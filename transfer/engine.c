@@ -191,56 +191,6 @@ exo_engine_transfer_started (ExoEngine *engine)
 
 /* --- neighbours ------------------------------------------------------------------------------------- */
 
-/* [["10.77.0.1:52418",125000000],..]: where this node is reached, and how fast that link is */
-static void
-add_addresses (ExoEngine *engine, JsonBuilder *builder)
-{
-  g_autoptr (GPtrArray) addresses = exo_lan_addresses ();
-
-  json_builder_set_member_name (builder, "addresses");
-  json_builder_begin_array (builder);
-  for (guint i = 0; exo_engine_port (engine) != 0 && i < addresses->len; i++)
-    {
-      GInetAddress *address = g_ptr_array_index (addresses, i);
-      g_autofree char *text = exo_address_text (address, exo_engine_port (engine));
-
-      json_builder_begin_array (builder);
-      json_builder_add_string_value (builder, text);
-      json_builder_add_int_value (builder, (gint64) exo_lan_address_speed (address));
-      json_builder_end_array (builder);
-    }
-  json_builder_end_array (builder);
-}
-
-static void
-publish_card (ExoEngine *engine)
-{
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  g_autoptr (JsonNode) root = NULL;
-  g_autoptr (GBytes) card = NULL;
-  char *text;
-
-  json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "v");
-  json_builder_add_int_value (builder, 1);
-  json_builder_set_member_name (builder, "id");
-  json_builder_add_string_value (builder, engine->node_id);
-  json_builder_set_member_name (builder, "name");
-  json_builder_add_string_value (builder, engine->node_name);
-  json_builder_set_member_name (builder, "version");
-  json_builder_add_string_value (builder, EXO_VERSION);
-  json_builder_set_member_name (builder, "hub");
-  json_builder_add_boolean_value (builder, engine->hub_reachable);
-  add_addresses (engine, builder);
-  json_builder_set_member_name (builder, "free");
-  json_builder_add_int_value (builder, (gint64) exo_store_free_bytes (engine->store));
-  json_builder_end_object (builder);
-  root = json_builder_get_root (builder);
-  text = json_to_string (root, FALSE);
-  card = g_bytes_new_take (text, strlen (text));
-  exo_lan_server_set_card (exo_swarm_server (engine->swarm), card);
-}
-
 static void
 on_neighbour_added (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_data)
 {
@@ -299,7 +249,6 @@ on_hub_changed (ExoSwarm *swarm, gpointer user_data)
   engine->hub_reachable = hub.reachable;
   g_message ("the Hub at %s %s", exo_hub_endpoint (engine->hub),
              hub.reachable ? "answers again" : "cannot be reached");
-  publish_card (engine);
   exo_node_changed (engine->self);
   for (guint i = 0; i < engine->transfers->len; i++)
     exo_transfer_hub_changed (g_ptr_array_index (engine->transfers, i), hub.reachable);
@@ -369,7 +318,6 @@ listen_now (ExoEngine *engine)
   if (!exo_lan_server_listen (exo_swarm_server (engine->swarm), addresses, engine->listen_port,
                               engine->listen_loopback, &error))
     g_message ("not serving the LAN: %s", error->message);
-  publish_card (engine);
 }
 
 void
@@ -417,6 +365,7 @@ exo_engine_finalize (GObject *object)
   ExoEngine *engine = EXO_ENGINE (object);
 
   exo_engine_stop (engine);
+  exo_look_free (engine->look);
   g_ptr_array_unref (engine->transfers);
   g_ptr_array_unref (engine->forgotten);
   g_ptr_array_unref (engine->notices);
@@ -510,7 +459,8 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   engine->base_served = exo_store_get_counter (engine->store, "served");
   engine->self = exo_node_new (engine, NULL);
   engine->statics = exo_statics_new (engine, config->peers);
-  publish_card (engine);
+  engine->look = exo_look_new (engine, config->exo_port);
+  exo_lan_server_set_card (exo_swarm_server (engine->swarm), exo_look_card_wanted, engine->look);
   listen_now (engine);
   exo_statics_probe (engine->statics);
   exo_engine_restore_transfers (engine);
@@ -563,6 +513,7 @@ exo_engine_stop (ExoEngine *engine)
   g_clear_handle_id (&engine->tell_source, g_source_remove);
   g_clear_pointer (&engine->endpoint, exo_endpoint_free);
   g_clear_pointer (&engine->statics, exo_statics_free);
+  exo_look_stop (engine->look);
   lose_nodes (engine);
   if (engine->swarm != NULL)
     stop_transfers (engine);

@@ -42,6 +42,7 @@ typedef struct
   guint upload_slots;      /* 0: default */
   gboolean serve_programs; /* the Hub-compatible endpoint on 127.0.0.1 */
   guint16 endpoint_port;   /* of it; 0 any */
+  guint16 exo_port;        /* of the API of exo on 127.0.0.1; 0: exo is not asked what it does */
 } ExoEngineConfig;
 
 /* Signals of ExoEngine:
@@ -141,6 +142,11 @@ void
 exo_engine_diagnose_async (ExoEngine *engine, GAsyncReadyCallback callback, gpointer user_data);
 GPtrArray *exo_engine_diagnose_finish (ExoEngine *engine, GAsyncResult *result, GError **error);
 
+/* Asks exo of this machine and every neighbour what it is at, unless that was done just now; it takes some 2.5 s at most.
+ * Nodes that changed have told it when @callback is called. */
+void exo_engine_look_async (ExoEngine *engine, GAsyncReadyCallback callback, gpointer user_data);
+void exo_engine_look_finish (ExoEngine *engine, GAsyncResult *result);
+
 /* One transfer -------------------------------------------------------------------------------- */
 
 typedef enum
@@ -213,6 +219,12 @@ typedef struct
   guint64 rate_out;       /* bytes/s this node sends, for itself; 0 for others */
   gboolean hub_reachable; /* as it says */
   const char *const *models; /* it is transferring the same as we: "org/name" */
+  /* What exo there is at, when exo_engine_look_async() or a neighbour asked last: "absent", "idle", "failed", "downloading",
+   * "ready", "running", "loading", "unknown" (no answer that is understood); "": never asked, or it does not say. A neighbour
+   * of a version to come may say something else. */
+  const char *exo_state;
+  const char *const
+      *exo_models; /* of this node: names of the models exo has on it; never told to others */
 } ExoNodeInfo;
 
 /* Signal "changed", as for transfers. */

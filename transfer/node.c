@@ -14,6 +14,8 @@ struct _ExoNode
   ExoNeighbour *neighbour; /* borrowed; NULL: this machine */
   ExoRateMeter in, out;
   GStrv addresses, models; /* as last handed out */
+  char *exo_state;
+  GStrv exo_models; /* never NULL */
   guint64 shown_in, shown_out;
   gboolean changed; /* which is not signalled yet */
 };
@@ -35,6 +37,8 @@ exo_node_finalize (GObject *object)
 
   g_strfreev (node->addresses);
   g_strfreev (node->models);
+  g_strfreev (node->exo_models);
+  g_free (node->exo_state);
   G_OBJECT_CLASS (exo_node_parent_class)->finalize (object);
 }
 
@@ -49,6 +53,8 @@ exo_node_class_init (ExoNodeClass *class)
 static void
 exo_node_init (ExoNode *node)
 {
+  node->exo_state = g_strdup ("");
+  node->exo_models = g_new0 (char *, 1);
 }
 
 ExoNode *
@@ -74,6 +80,32 @@ exo_node_changed (ExoNode *node)
 {
   node->changed = TRUE;
   exo_engine_tell_soon (node->engine);
+}
+
+void
+exo_node_set_exo (ExoNode *node, const char *state, const char *const *models)
+{
+  static const char *const none[] = { NULL };
+
+  if (models == NULL)
+    models = none;
+  if (node->engine == NULL || (strcmp (state, node->exo_state) == 0 &&
+                               g_strv_equal (models, (const char *const *) node->exo_models)))
+    return;
+  g_free (node->exo_state);
+  g_strfreev (node->exo_models);
+  node->exo_state = g_strdup (state);
+  node->exo_models = g_strdupv ((char **) models);
+  exo_node_changed (node);
+}
+
+const char *
+exo_node_base_url (ExoNode *node)
+{
+  const char *const *urls =
+      node->neighbour != NULL ? exo_neighbour_base_urls (node->neighbour) : NULL;
+
+  return urls != NULL ? urls[0] : NULL;
 }
 
 void
@@ -185,7 +217,13 @@ exo_node_get_info (ExoNode *node, ExoNodeInfo *out_info)
   static const char *const none[] = { NULL };
 
   *out_info = (ExoNodeInfo){
-    .id = "", .name = "", .addresses = none, .state = "unreachable", .models = none
+    .id = "",
+    .name = "",
+    .addresses = none,
+    .state = "unreachable",
+    .models = none,
+    .exo_state = "",
+    .exo_models = none,
   };
   if (node->engine == NULL)
     return;
@@ -195,6 +233,8 @@ exo_node_get_info (ExoNode *node, ExoNodeInfo *out_info)
   node->models = common_models (node);
   out_info->addresses = (const char *const *) node->addresses;
   out_info->models = (const char *const *) node->models;
+  out_info->exo_state = node->exo_state;
+  out_info->exo_models = (const char *const *) node->exo_models;
   out_info->rate_in = node->shown_in;
   out_info->rate_out = node->shown_out;
   if (node->neighbour != NULL)

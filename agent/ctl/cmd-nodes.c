@@ -6,6 +6,8 @@
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/format.h"
 
+#define REFRESH_TIMEOUT_MS 5000 /* the agent answers within some 2.5 s */
+
 static void
 print_json (GPtrArray *nodes)
 {
@@ -20,6 +22,15 @@ print_json (GPtrArray *nodes)
     }
 }
 
+/* An agent of an earlier version does not say. */
+static const char *
+exo_state_of (ExoAgent1Node *node)
+{
+  const char *state = exo_agent1_node_get_exo_state (node);
+
+  return state != NULL ? state : "";
+}
+
 static void
 add_row (ExoTable *table, ExoAgent1Node *node)
 {
@@ -31,6 +42,7 @@ add_row (ExoTable *table, ExoAgent1Node *node)
     g_strdup (self ? "this machine" : exo_agent1_node_get_state (node)),
     g_strdup (addresses != NULL && addresses[0] != NULL ? addresses[0] : ""),
     g_strdup (exo_agent1_node_get_hub_reachable (node) ? "yes" : "no"),
+    g_strdup (exo_state_of (node)),
     self ? g_strdup ("") : exo_format_rate (exo_agent1_node_get_rate_in (node)),
     self ? exo_format_rate (exo_agent1_node_get_rate_out (node)) : g_strdup (""),
     models != NULL ? g_strjoinv (", ", (GStrv) models) : g_strdup (""),
@@ -39,15 +51,33 @@ add_row (ExoTable *table, ExoAgent1Node *node)
   exo_table_add (table, cells);
 }
 
+/* exo's own names; only those of this machine are known. */
+static void
+print_exo_models (GPtrArray *nodes)
+{
+  for (guint i = 0; i < nodes->len; i++)
+    {
+      ExoAgent1Node *node = nodes->pdata[i];
+      const char *const *models = exo_agent1_node_get_exo_models (node);
+
+      for (; models != NULL && *models != NULL; models++)
+        {
+          g_autofree char *name = exo_format_clean (*models);
+
+          exo_print ("exo on this machine: %s (%s)\n", name, exo_state_of (node));
+        }
+    }
+}
+
 static void
 print_table (GPtrArray *nodes)
 {
-  static const gboolean right[] = { FALSE, FALSE, FALSE, FALSE, TRUE, TRUE, FALSE };
+  static const gboolean right[] = { FALSE, FALSE, FALSE, FALSE, FALSE, TRUE, TRUE, FALSE };
   g_autoptr (ExoTable) table = exo_table_new (G_N_ELEMENTS (right), right);
   g_autofree char *text = NULL;
   char *head[] = {
     g_strdup ("NAME"), g_strdup ("STATE"), g_strdup ("ADDRESS"), g_strdup ("HUB"),
-    g_strdup ("IN"),   g_strdup ("OUT"),   g_strdup ("MODELS"),
+    g_strdup ("EXO"),  g_strdup ("IN"),    g_strdup ("OUT"),     g_strdup ("MODELS"),
   };
 
   exo_table_add (table, head);
@@ -55,16 +85,31 @@ print_table (GPtrArray *nodes)
     add_row (table, nodes->pdata[i]);
   text = exo_table_to_string (table);
   exo_print ("%s", text);
+  print_exo_models (nodes);
   if (nodes->len <= 1)
     exo_print ("No neighbours. If there should be some: exoctl doctor\n");
+}
+
+/* An agent that does not answer in time, or knows no such method, says all the rest. */
+static void
+refresh (void)
+{
+  g_autoptr (ExoAgent1) agent = exo_client_connect (NULL);
+
+  if (agent == NULL)
+    return;
+  g_dbus_proxy_set_default_timeout (G_DBUS_PROXY (agent), REFRESH_TIMEOUT_MS);
+  exo_agent1_call_refresh_nodes_sync (agent, NULL, NULL);
 }
 
 static int
 run (const ExoCtl *ctl, char **arguments, GError **error)
 {
-  g_autoptr (GDBusObjectManager) objects = exo_client_objects (error);
+  g_autoptr (GDBusObjectManager) objects = NULL;
   g_autoptr (GPtrArray) nodes = NULL;
 
+  refresh ();
+  objects = exo_client_objects (error);
   if (objects == NULL)
     return EXO_EXIT_NO_AGENT;
   nodes = exo_client_nodes (objects);
@@ -80,7 +125,7 @@ const ExoCommand exo_command_nodes = {
   .arguments = "",
   .summary = "List the machines of the lab",
   .description =
-      "HUB says whether the machine reaches the Hub. IN is what this machine gets from a "
+      "HUB says whether the machine reaches the Hub, EXO what exo on it is at. IN is what this machine gets from a "
       "neighbour now,\nOUT what this machine sends to all of them.",
   .has_json = TRUE,
   .run = run,

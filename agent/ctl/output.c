@@ -94,6 +94,8 @@ exo_json_node (JsonBuilder *builder, ExoAgent1Node *node)
   exo_json_string (builder, "state", exo_agent1_node_get_state (node));
   exo_json_bool (builder, "hub_reachable", exo_agent1_node_get_hub_reachable (node));
   exo_json_strings (builder, "models", exo_agent1_node_get_models (node));
+  exo_json_string (builder, "exo_state", exo_agent1_node_get_exo_state (node));
+  exo_json_strings (builder, "exo_models", exo_agent1_node_get_exo_models (node));
   exo_json_int (builder, "rate_in", exo_agent1_node_get_rate_in (node));
   exo_json_int (builder, "rate_out", exo_agent1_node_get_rate_out (node));
 }

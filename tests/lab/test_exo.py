@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Machines that also run exo: its model folders are sources."""
 
+import json
 import shutil
 
 from cases import case, sample
@@ -48,3 +49,57 @@ def a_pull_need_not_wait_until_exo_folders_are_hashed():
         sent = lab.hub.stats()['bytes']
         need(sent == 0, f'the Hub sent {sent} bytes\n{lab.logs()}')
         lab[1].verify_cache(lab.sample)
+
+
+class StandIn:
+    """exo's API as far as an agent asks it: two documents."""
+
+    def __init__(self, host):
+        self.host, self.dir = host, host.dir / 'exo-api'
+        self.dir.mkdir()
+        (self.dir / 'node_id').write_text('"me"')
+        self.child = None
+
+    def tell(self, status):
+        shards = {'modelId': 'secret/model', 'nodeToRunner': {'me': 'runner'}}
+        state = {'instances': {'one': {'MlxRingInstance': {'shardAssignments': shards}}},
+                 'runners': {'runner': {status: {}}}}
+        (self.dir / 'state.new').write_text(json.dumps(state))
+        (self.dir / 'state.new').rename(self.dir / 'state')
+
+    def start(self):
+        self.child = self.host.spawn(['python3', '-m', 'http.server', '52415', '--bind', '127.0.0.1', '--directory',
+                                      self.dir], 'exo-api.log')
+
+    def stop(self):
+        self.child.terminate()
+        self.child.wait()
+
+
+def exo_of(host, name):
+    """What exoctl nodes on host says of the machine of that name."""
+    nodes = host.exoctl('nodes', '--json').data
+    return next((node['exo_state'], node['exo_models']) for node in nodes if node['name'] == name)
+
+
+@case('exo')
+def neighbours_see_what_exo_is_at():
+    """One machine runs exo: its neighbour sees it load a model, be ready and go, but not what model it is."""
+    with Lab(nodes=2, wan='200mbit', lan='400mbit', name='exo-state', sample=sample('small')) as lab:
+        lab.meet()
+        exo = StandIn(lab[2])
+
+        def becomes(state):
+            lab.wait_for(lambda: exo_of(lab[1], lab[2].name) == (state, []), 20, f'exo {state} as the neighbour sees it')
+
+        becomes('absent')
+        exo.tell('RunnerLoading')
+        exo.start()
+        becomes('loading')
+        need(exo_of(lab[2], lab[2].name) == ('loading', ['secret/model']), 'what the machine itself sees')
+        exo.tell('RunnerReady')
+        becomes('ready')
+        card = lab[1].sh(f'curl -s http://{lab[2].address}:52418/v1/node')
+        need('"exo":"ready"' in card and 'secret' not in card, card)
+        exo.stop()
+        becomes('absent')

@@ -197,6 +197,7 @@ lab_node_start (LabNode *node, LabNode *peer)
     .listen_loopback = TRUE,
     .peers = peers,
     .serve_programs = TRUE,
+    .exo_port = engine_lab.exo_port,
   };
 
   node->engine = exo_engine_new (&config, &error);

@@ -33,6 +33,7 @@ typedef struct
   guint64 unique; /* of all different ones: what one download costs */
   guint n_files;
   gboolean may_mount; /* root: what is mounted goes with the program */
+  guint16 exo_port; /* for engines to come; 0, as at first: they ask no exo */
 } EngineLab;
 
 extern EngineLab engine_lab;

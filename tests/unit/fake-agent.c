@@ -158,7 +158,7 @@ fill (ExoEngine *engine)
   g_ptr_array_add (fake_engine_models (engine), model);
   g_ptr_array_add (fake_engine_findings (engine),
                    new_finding ("hub", "warn", "The Hub is slow", "Wait"));
-  fake_engine_add_node (engine, NODE_ID, "anna", TRUE);
+  fake_node_info (fake_engine_add_node (engine, NODE_ID, "anna", TRUE))->exo_models = models;
   info = fake_node_info (fake_engine_add_node (engine, PEER_ID, "berta\x1b[0m", FALSE));
   info->addresses = addresses;
   info->models = models;

@@ -587,6 +587,26 @@ exo_engine_diagnose_finish (ExoEngine *engine, GAsyncResult *result, GError **er
 }
 
 void
+exo_engine_look_async (ExoEngine *engine, GAsyncReadyCallback callback, gpointer user_data)
+{
+  for (guint i = 0; i < engine->nodes->len; i++)
+    {
+      ExoNode *node = engine->nodes->pdata[i];
+
+      if (node->info.exo_state == NULL)
+        node->info.exo_state = "idle";
+      fake_node_changed (node);
+    }
+  start_task (engine, callback, user_data);
+}
+
+void
+exo_engine_look_finish (ExoEngine *engine, GAsyncResult *result)
+{
+  g_task_propagate_boolean (G_TASK (result), NULL);
+}
+
+void
 exo_finding_free (ExoFinding *finding)
 {
   g_free (finding->id);

@@ -58,6 +58,20 @@ without_anything_there_are_defaults (void)
   CU_ASSERT_STRING_EQUAL (config->token_path, "/h/.cache/huggingface/token");
   CU_ASSERT_PTR_NULL (config->token);
   CU_ASSERT_STRING_EQUAL (config->exo_models, "/h/.local/share/exo/models");
+  CU_ASSERT_EQUAL (config->exo_port, 52415);
+}
+
+static void
+exo_is_asked_where_its_api_is (void)
+{
+  g_autoptr (ExoConfig) other = load ("[exo]\napi=52416\n", NULL, NULL);
+  g_autoptr (ExoConfig) off = load ("[exo]\napi=off\n", NULL, NULL);
+
+  CU_ASSERT_EQUAL (other->exo_port, 52416);
+  CU_ASSERT_EQUAL (off->exo_port, 0);
+  CU_ASSERT_PTR_NULL (load ("[exo]\napi=0\n", NULL, NULL));
+  CU_ASSERT_PTR_NULL (load ("[exo]\napi=65536\n", NULL, NULL));
+  CU_ASSERT_PTR_NULL (load ("[exo]\napi=on\n", NULL, NULL));
 }
 
 static void
@@ -350,6 +364,7 @@ a_file_asked_for_must_be_there (void)
 
 EXO_SUITE ("config",
            TEST (without_anything_there_are_defaults),
+           TEST (exo_is_asked_where_its_api_is),
            TEST (models_of_exo_are_where_exo_keeps_them),
            TEST (the_cache_is_where_python_would_look),
            TEST (tokens_come_in_their_order),

@@ -662,6 +662,8 @@ node_properties_follow_its_facts (void)
   info->rate_in = 5;
   info->rate_out = 6;
   info->hub_reachable = TRUE;
+  info->exo_state = "loading";
+  info->exo_models = models;
   fake_node_changed (node);
   assert_property (f, path, NODE, "Id", "'" PEER_ID "'");
   assert_property (f, path, NODE, "Name", "'berta'");
@@ -671,7 +673,21 @@ node_properties_follow_its_facts (void)
   assert_property (f, path, NODE, "HubReachable", "true");
   assert_property (f, path, NODE, "Models", "['org/model']");
   assert_property (f, path, NODE, "RateIn", "uint64 5");
+  assert_property (f, path, NODE, "ExoState", "'loading'");
+  assert_property (f, path, NODE, "ExoModels", "['org/model']");
   assert_property (f, path, NODE, "RateOut", "uint64 6");
+}
+
+static void
+exo_is_asked_when_somebody_wants_to_know (void)
+{
+  const char *path = EXO_DBUS_PATH "/node/" PEER_ID;
+  g_autoptr (Fixture) f = set_up ();
+
+  fake_engine_add_node (f->engine, PEER_ID, "berta", FALSE);
+  assert_property (f, path, NODE, "ExoState", "''");
+  ASSERT_CALL (f, EXO_DBUS_PATH, MAIN, "RefreshNodes", NULL, "()");
+  assert_property (f, path, NODE, "ExoState", "'idle'");
 }
 
 static void
@@ -744,6 +760,7 @@ EXO_SUITE ("dbus",
            TEST (what_was_there_before_the_service_is_exported_too),
            TEST (transfer_properties_follow_its_facts),
            TEST (node_properties_follow_its_facts),
+           TEST (exo_is_asked_when_somebody_wants_to_know),
            TEST (transfers_pause_resume_and_refuse_by_state),
            TEST (files_are_listed),
            TEST (second_agent_learns_that_the_name_is_taken),

@@ -160,12 +160,15 @@ class Others(WithAgent):
 
     def test_nodes(self):
         result = exoctl("nodes")
-        self.check(result, 0, "berta\\x1b[0m  connected     192.168.1.5:52418  no")
+        self.check(result, 0, "berta\\x1b[0m  connected     192.168.1.5:52418  no   idle")
+        self.assertIn("exo on this machine: org/ok (idle)", result.stdout)
         self.assertLess(result.stdout.index("anna"), result.stdout.index("berta"))
         nodes = objects(exoctl("nodes", "--json"))
         self.assertEqual([node["self"] for node in nodes], [True, False])
         self.assertEqual(nodes[1]["rate_in"], 50000000)
         self.assertEqual(nodes[1]["models"], ["org/ok"])
+        self.assertEqual([node["exo_state"] for node in nodes], ["idle", "idle"])
+        self.assertEqual(nodes[0]["exo_models"], ["org/ok"])
 
     def test_models(self):
         self.check(exoctl("models"), 0, "org/ok  model  e69de29b  main  5.00 GB      3  2023-11-1")

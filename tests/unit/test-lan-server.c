@@ -113,6 +113,14 @@ on_lookup (const char *oid, guint64 *out_size, gpointer user_data)
   return dup (fixture->fd);
 }
 
+static void
+on_card_wanted (ExoLanRequest *request, gpointer user_data)
+{
+  g_autoptr (GBytes) card = g_bytes_new_static ("{\"card\":1}", 10);
+
+  exo_lan_request_respond (request, 200, card);
+}
+
 static const ExoLanCallbacks callbacks = { on_stream_opened, on_stream_closed, on_digests_wanted,
                                            on_manifest_wanted };
 
@@ -120,7 +128,6 @@ static void
 start_server (Fixture *fixture, gpointer data)
 {
   g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (g_object_unref);
-  g_autoptr (GBytes) card = g_bytes_new_static ("{\"card\":1}", 10);
   g_autoptr (GError) error = NULL;
 
   g_ptr_array_add (addresses, g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4));
@@ -128,7 +135,7 @@ start_server (Fixture *fixture, gpointer data)
   g_assert_no_error (error);
   exo_lan_server_listen (fixture->server, addresses, 0, TRUE, &error);
   g_assert_no_error (error);
-  exo_lan_server_set_card (fixture->server, card);
+  exo_lan_server_set_card (fixture->server, on_card_wanted, fixture);
   exo_lan_server_set_lookup (fixture->server, on_lookup, fixture);
   fixture->port = exo_lan_server_port (fixture->server);
 }

@@ -60,7 +60,13 @@ static const ExoTransferInfo transfers[] = {
 static const char *const addresses[] = { "192.168.1.5:52418", "[fe80::1]:52418", NULL };
 static const char *const models[] = { HOSTILE, NULL };
 static const ExoNodeInfo nodes[] = {
-  { .id = "aa", .name = "me", .self = TRUE, .addresses = addresses, .state = "present" },
+  { .id = "aa",
+    .name = "me",
+    .self = TRUE,
+    .addresses = addresses,
+    .state = "present",
+    .exo_state = "ready",
+    .exo_models = models },
   { .id = "bb",
     .name = HOSTILE,
     .addresses = addresses,
@@ -68,7 +74,8 @@ static const ExoNodeInfo nodes[] = {
     .rate_in = 5,
     .rate_out = 6,
     .hub_reachable = TRUE,
-    .models = models },
+    .models = models,
+    .exo_state = "loading" },
 };
 
 static const ExoState full = { .totals = &totals,
@@ -185,6 +192,10 @@ nodes_are_the_others (void)
   CU_ASSERT_EQUAL (size_of (node, "rate_in"), 5);
   CU_ASSERT_EQUAL (size_of (node, "rate_out"), 6);
   CU_ASSERT_TRUE (truth_of (node, "hub_reachable"));
+  CU_ASSERT_STRING_EQUAL (exo_json_string (node, "exo"), "loading");
+  node = exo_json_object (json_node_get_object (root), "node");
+  CU_ASSERT_STRING_EQUAL (exo_json_string (node, "exo"), "ready");
+  CU_ASSERT_EQUAL (json_array_get_length (exo_json_array (node, "exo_models")), 1);
 }
 
 static void

@@ -50,6 +50,8 @@ append_own_node (GString *json, const ExoState *state)
   exo_json_append_text (json, "id", self != NULL ? self->id : NULL);
   append_list (json, "addresses", self != NULL ? self->addresses : NULL);
   exo_json_append_text (json, "version", state->version);
+  exo_json_append_text (json, "exo", self != NULL ? self->exo_state : NULL);
+  append_list (json, "exo_models", self != NULL ? self->exo_models : NULL);
   exo_json_append_size (json, "port", state->port);
   exo_json_append_text (json, "cache", totals->hub_cache);
   exo_json_append_size (json, "cache_bytes", totals->cache_bytes);
@@ -99,6 +101,7 @@ append_node (GString *json, const ExoNodeInfo *info)
   exo_json_append_size (json, "rate_in", info->rate_in);
   exo_json_append_size (json, "rate_out", info->rate_out);
   exo_json_append_boolean (json, "hub_reachable", info->hub_reachable);
+  exo_json_append_text (json, "exo", info->exo_state);
   append_list (json, "models", info->models);
   exo_json_append_end (json, '}');
   g_string_append_c (json, ',');

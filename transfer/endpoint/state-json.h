@@ -7,11 +7,11 @@
  *
  * The state, for page.html:
  *   {"node": {"name", "id", "version", "port", "addresses", "cache", "cache_bytes", "free_bytes", "local_endpoint",
- *             "hub", "hub_reachable", "hub_blocked_s", "has_token"},
+ *             "hub", "hub_reachable", "hub_blocked_s", "has_token", "exo", "exo_models"},
  *    "totals": {"from_hub", "from_lan", "served"},
  *    "transfers": [{"id", "type", "model", "revision", "commit", "state", "total", "done", "from_hub", "from_lan",
  *                   "files", "files_done", "rate", "eta_s", "peers", "unverified", "error_code", "error"}, ..],
- *    "nodes": [{"name", "id", "state", "addresses", "rate_in", "rate_out", "hub_reachable", "models"}, ..]}
+ *    "nodes": [{"name", "id", "state", "addresses", "rate_in", "rate_out", "hub_reachable", "models", "exo"}, ..]}
  * in bytes, bytes a second and seconds; eta_s is -1 if nobody knows. "transfers" has the latest first; "nodes" are
  * the others.
  */

@@ -98,6 +98,8 @@ say (ExoEngine *engine, GBytes *(*how) (const ExoState *state))
 GBytes *
 exo_status_json (ExoEngine *engine)
 {
+  /* Somebody looks at the dashboard: the next time it asks it is told. */
+  exo_engine_look_async (engine, NULL, NULL);
   return say (engine, exo_state_json);
 }
 

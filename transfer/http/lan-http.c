@@ -284,24 +284,10 @@ answer_manifest (ExoLanRequest *request, const char *rest)
 }
 
 static enum MHD_Result
-answer_node (ExoLanRequest *request)
-{
-  g_autoptr (GBytes) card = NULL;
-
-  g_mutex_lock (&request->server->lock);
-  card = request->server->card != NULL ? g_bytes_ref (request->server->card) : NULL;
-  g_mutex_unlock (&request->server->lock);
-  if (card == NULL)
-    return exo_reply_error (request->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting", NULL,
-                            NULL);
-  return exo_reply_json (request->connection, MHD_HTTP_OK, card);
-}
-
-static enum MHD_Result
 answer_get (ExoLanRequest *request, const char *path, gboolean head)
 {
   if (strcmp (path, "node") == 0)
-    return answer_node (request);
+    return ask_or_answer (request, LAN_ASK_CARD, NULL, NULL, NULL);
   if (g_str_has_prefix (path, "blobs/"))
     return answer_blobs (request, path + strlen ("blobs/"), head);
   if (g_str_has_prefix (path, "manifests/"))

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *   lan-server.c   life, sockets, the card, the shares, the tick
+ *   lan-server.c   life, sockets, the shares, the tick
  *   lan-http.c     libmicrohttpd's callbacks: routes and bodies; on its threads
  *   lan-slots.c    who may upload now
  *   lan-stream.c   endless answers, and questions to the main thread
@@ -62,6 +62,7 @@ typedef enum
   LAN_ASK_LOOKUP,   /* args: oid */
   LAN_ASK_DIGESTS,  /* args: oid */
   LAN_ASK_MANIFEST, /* args: type, id, revision */
+  LAN_ASK_CARD,
 } LanAsk;
 
 /* Counted with g_atomic_rc_box: one count is the connection's, one the main thread's while it is asked. */
@@ -123,7 +124,9 @@ struct ExoLanServer
   guint n_conns;
   gsize bodies; /* bytes */
 
-  GBytes *card;       /* (nullable) */
+  void (*card_wanted) (ExoLanRequest *request, gpointer user_data); /* (nullable) */
+  gpointer card_data;
+
   GHashTable *shares; /* oid -> LanShare */
   guint n_lookups;
 

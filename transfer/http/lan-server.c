@@ -173,12 +173,12 @@ exo_lan_server_set_lookup (ExoLanServer *server,
 }
 
 void
-exo_lan_server_set_card (ExoLanServer *server, GBytes *json)
+exo_lan_server_set_card (ExoLanServer *server,
+                         void (*wanted) (ExoLanRequest *request, gpointer user_data),
+                         gpointer user_data)
 {
-  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&server->lock);
-
-  g_clear_pointer (&server->card, g_bytes_unref);
-  server->card = g_bytes_ref (json);
+  server->card_wanted = wanted;
+  server->card_data = user_data;
 }
 
 void
@@ -581,7 +581,6 @@ server_clear (gpointer data)
   g_hash_table_unref (server->uploads);
   g_hash_table_unref (server->streams);
   g_ptr_array_unref (server->listeners);
-  g_clear_pointer (&server->card, g_bytes_unref);
   g_main_context_unref (server->context);
   g_mutex_clear (&server->lock);
 }

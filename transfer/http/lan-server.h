@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * libmicrohttpd's threads answer from two things they may read without asking: the node card and the
- * shares, both published here by the main thread. Everything else (streams, digests, manifests) suspends the
+ * libmicrohttpd's threads answer from one thing they may read without asking: the shares, published here
+ * by the main thread. Everything else (streams, digests, manifests, the node card) suspends the
  * connection, asks the main thread and resumes. All functions are main thread only unless they say otherwise.
  *
  * Limits, each with a test one past it: EXO_LAN_* below. A request past a limit gets 4xx or 503 and costs only itself.
@@ -80,7 +80,10 @@ guint64 exo_lan_address_speed (GInetAddress *address);
 /* The same of the interface of this name, below a folder like /sys/class/net. */
 guint64 exo_lan_interface_speed (const char *folder, const char *name);
 
-void exo_lan_server_set_card (ExoLanServer *server, GBytes *json); /* GET /v1/node */
+/* GET /v1/node: @wanted answers once, now or later, with exo_lan_request_respond(). 503 while there is none (%NULL). */
+void exo_lan_server_set_card (ExoLanServer *server,
+                              void (*wanted) (ExoLanRequest *request, gpointer user_data),
+                              gpointer user_data);
 
 /* Shares: blobs that may be read. A share of a growing blob has its own bits; they are set by the main thread and read by the server's.
  * Publishing the same oid again replaces it; readers of the old one finish on its (duplicated) fd. */

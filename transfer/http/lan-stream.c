@@ -251,6 +251,22 @@ answer_lookup (ExoLanRequest *request)
   exo_lan_request_unref (request);
 }
 
+static void
+answer_card (ExoLanRequest *request)
+{
+  static const char not_now[] = "{\"error\":\"not now\"}";
+  ExoLanServer *server = request->server;
+  g_autoptr (GBytes) text = NULL;
+
+  if (server->card_wanted != NULL)
+    {
+      server->card_wanted (request, server->card_data);
+      return;
+    }
+  text = g_bytes_new_static (not_now, sizeof not_now - 1);
+  exo_lan_request_respond (request, MHD_HTTP_SERVICE_UNAVAILABLE, text);
+}
+
 static gboolean
 answer (gpointer data)
 {
@@ -261,6 +277,8 @@ answer (gpointer data)
     exo_lan_request_unref (request);
   else if (request->ask == LAN_ASK_LOOKUP)
     answer_lookup (request);
+  else if (request->ask == LAN_ASK_CARD)
+    answer_card (request);
   else if (request->ask == LAN_ASK_DIGESTS)
     server->callbacks.digests_wanted (server, request, request->args[0], server->user_data);
   else
