@@ -2,14 +2,15 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *   swarm.c   neighbours, streams, the plan's pump
- *   facts.c   what a neighbour says of its pieces, told to the plan
- *   answer.c  what neighbours are told when they ask
- *   flight.c  one fetch under way, from the Hub or from a neighbour
- *   rates.c   how fast the Hub and the neighbours are, measured and told
- *   job.c     one blob, from the first lock to the verified file
- *   want.c    what can be asked of a want; readers of blobs that are still coming
- *   mend.c    a blob whose hash does not match: who was wrong, what to fetch again
+ *   swarm.c       start and stop, the plan's pump, whom to hear before the Hub is asked
+ *   neighbours.c  who is there, what their streams say and when they end
+ *   facts.c       what a neighbour says of its pieces, told to the plan
+ *   answer.c      what neighbours are told when they ask
+ *   flight.c      one fetch under way, from the Hub or from a neighbour
+ *   rates.c       how fast the Hub and the neighbours are, measured and told
+ *   job.c         one blob, from the first lock to the verified file
+ *   want.c        what can be asked of a want; readers of blobs that are still coming
+ *   mend.c        a blob whose hash does not match: who was wrong, what to fetch again
  */
 
 #pragma once
@@ -121,11 +122,22 @@ struct ExoWant
 /* swarm.c */
 void exo_swarm_pump_soon (ExoSwarm *swarm);
 void exo_swarm_subscribe_soon (ExoSwarm *swarm);
-void exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why);
 void exo_swarm_warn (ExoSwarm *swarm, const char *kind, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
-void exo_swarm_neighbour_changed (ExoNeighbour *neighbour);
+ExoWireHello *
+exo_swarm_subscription (ExoSwarm *swarm); /* (transfer full): what is to be asked now */
+/* A neighbour spoke, or went: once all have spoken the Hub may be asked. */
+void exo_swarm_check_informed (ExoSwarm *swarm);
+void exo_swarm_gather (ExoSwarm *swarm); /* all fell silent at once: the Hub has to wait for them */
+
+/* neighbours.c */
 ExoNeighbour *exo_swarm_neighbour (ExoSwarm *swarm, const char *id); /* (nullable) */
+void exo_swarm_neighbour_changed (ExoNeighbour *neighbour);
+void exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why);
+void exo_neighbour_free (ExoNeighbour *neighbour); /* without a word to the plan or the owner */
+/* Callbacks of the announcer; user_data is the swarm. */
+void exo_neighbour_subscribed (const ExoWireHello *hello, const char *address, gpointer user_data);
+void exo_neighbour_unsubscribed (const char *id, gpointer user_data);
 
 /* facts.c */
 void exo_facts_apply (ExoNeighbour *neighbour, ExoSession *session, const ExoWireLine *line);

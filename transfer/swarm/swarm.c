@@ -1,14 +1,8 @@
-/* swarm.c - neighbours, their streams, and the plan's pump; see swarm.h
+/* swarm.c - start and stop, the plan's pump, whom to hear before the Hub is asked; see swarm.h
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include <fcntl.h>
-#include <glib/gstdio.h>
-#include <string.h>
-
-#include "transfer/error.h"
-#include "transfer/oid.h"
 #include "transfer/swarm/swarm-private.h"
 
 /* Slots bound what one disk and link serve at once; about half a lab of 23 (swarm-notes rule 3). */
@@ -26,12 +20,6 @@
 
 /* After a network was away: mDNS finds a neighbour anew in one to two seconds. */
 #define GATHER_MS 3000
-
-/* A neighbour that only made itself known by subscribing is forgotten after so many failed attempts to reach it. */
-#define HEARD_FAILURES_MAX 6
-
-/* And one that mDNS announced is doubted, and looked for anew, after so many: a short cut of a cable is over by then. */
-#define FAILURES_TO_REPORT 4
 
 /* --- the pump ------------------------------------------------------------------------------ */
 
@@ -82,8 +70,6 @@ exo_swarm_pump_soon (ExoSwarm *swarm)
     swarm->pump_source = g_idle_add_full (G_PRIORITY_DEFAULT, pump, swarm, NULL);
 }
 
-static void gather (ExoSwarm *swarm);
-
 static void
 on_hub_changed (ExoHub *hub, gpointer user_data)
 {
@@ -96,7 +82,7 @@ on_hub_changed (ExoHub *hub, gpointer user_data)
   exo_swarm_pump_soon (swarm);
   /* Where the Hub was out of reach the neighbours probably were, too: they are heard first. */
   if (state.reachable && !swarm->hub_reachable && swarm->isolated)
-    gather (swarm);
+    exo_swarm_gather (swarm);
   swarm->hub_reachable = state.reachable;
   swarm->callbacks.hub_changed (swarm, swarm->user_data);
 }
@@ -140,8 +126,8 @@ jobs_to_ask_about (ExoSwarm *swarm)
   return jobs;
 }
 
-static ExoWireHello *
-make_subscription (ExoSwarm *swarm)
+ExoWireHello *
+exo_swarm_subscription (ExoSwarm *swarm)
 {
   g_autoptr (GPtrArray) jobs = jobs_to_ask_about (swarm);
   ExoWireHello *hello = g_new0 (ExoWireHello, 1);
@@ -218,8 +204,8 @@ exo_swarm_is_informed (ExoSwarm *swarm)
 
 /* Everyone was heard. Who starts in the same moment was heard before it wanted anything: without a pause both would think themselves
  * alone and claim the same runs, and half a megabyte comes twice before one yields. */
-static void
-check_informed (ExoSwarm *swarm)
+void
+exo_swarm_check_informed (ExoSwarm *swarm)
 {
   if (swarm->informed_source == 0 || !exo_swarm_is_informed (swarm))
     return;
@@ -235,8 +221,8 @@ check_informed (ExoSwarm *swarm)
 
 /* Whoever fell silent to this node alone has gone on without it: what it claimed was taken over, what it lacks they have. So the Hub
  * is left alone until the neighbours were heard, or had their time. */
-static void
-gather (ExoSwarm *swarm)
+void
+exo_swarm_gather (ExoSwarm *swarm)
 {
   GHashTableIter iter;
   ExoJob *job;
@@ -263,7 +249,7 @@ static gboolean
 subscribe (gpointer user_data)
 {
   ExoSwarm *swarm = user_data;
-  g_autoptr (ExoWireHello) hello = make_subscription (swarm);
+  g_autoptr (ExoWireHello) hello = exo_swarm_subscription (swarm);
   g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (swarm);
 
   swarm->subscribe_source = 0;
@@ -275,7 +261,7 @@ subscribe (gpointer user_data)
       if (!neighbour->shunned)
         exo_session_subscribe (neighbour->session, hello);
     }
-  check_informed (swarm);
+  exo_swarm_check_informed (swarm);
   return G_SOURCE_REMOVE;
 }
 
@@ -286,244 +272,6 @@ exo_swarm_subscribe_soon (ExoSwarm *swarm)
     swarm->subscribe_source = g_timeout_add (SUBSCRIBE_DELAY_MS, subscribe, swarm);
 }
 
-/* --- what neighbours say ---------------------------------------------------------------------- */
-
-static void
-on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_data)
-{
-  ExoNeighbour *neighbour = user_data;
-  ExoSwarm *swarm = neighbour->swarm;
-
-  if (neighbour->peer == 0)
-    {
-      neighbour->peer = exo_plan_add_peer (swarm->plan, neighbour->id, hello->link.speed);
-      g_hash_table_insert (swarm->by_peer, GUINT_TO_POINTER (neighbour->peer), neighbour);
-      g_debug ("%s (%s) is connected", neighbour->name, exo_session_base_url (session));
-    }
-  else
-    exo_facts_forget (neighbour);
-  if (neighbour->shunned) /* also over a new stream */
-    exo_plan_shun_peer (swarm->plan, neighbour->peer);
-  neighbour->hub = hello->hub;
-  swarm->isolated = FALSE;
-  exo_plan_peer_hub (swarm->plan, neighbour->peer, hello->hub, hello->hub_rate);
-  exo_plan_peer_link (swarm->plan, neighbour->peer, hello->link.speed, hello->link.rate);
-  exo_swarm_neighbour_changed (neighbour);
-  exo_swarm_pump_soon (swarm);
-}
-
-static void
-on_session_line (ExoSession *session, const ExoWireLine *line, gpointer user_data)
-{
-  ExoNeighbour *neighbour = user_data;
-  ExoSwarm *swarm = neighbour->swarm;
-
-  exo_facts_apply (neighbour, session, line);
-  if (line->has_load)
-    exo_plan_peer_load (swarm->plan, neighbour->peer, line->uploads, line->queued);
-  if (line->has_link)
-    exo_plan_peer_link (swarm->plan, neighbour->peer, line->link.speed, line->link.rate);
-  if (line->has_hub)
-    {
-      neighbour->hub = line->hub;
-      exo_plan_peer_hub (swarm->plan, neighbour->peer, line->hub, line->hub_rate);
-      exo_swarm_neighbour_changed (neighbour);
-    }
-  check_informed (swarm);
-  exo_swarm_pump_soon (swarm);
-}
-
-static void
-leave_plan (ExoNeighbour *neighbour)
-{
-  if (neighbour->peer == 0)
-    return;
-  exo_plan_remove_peer (neighbour->swarm->plan, neighbour->peer);
-  g_hash_table_remove (neighbour->swarm->by_peer, GUINT_TO_POINTER (neighbour->peer));
-  neighbour->peer = 0;
-  g_hash_table_remove_all (neighbour->wants);
-  exo_swarm_pump_soon (neighbour->swarm);
-}
-
-static void
-remove_neighbour (ExoNeighbour *neighbour)
-{
-  ExoSwarm *swarm = neighbour->swarm;
-
-  leave_plan (neighbour);
-  swarm->callbacks.neighbour_removed (swarm, neighbour, swarm->user_data);
-  g_hash_table_remove (swarm->neighbours, neighbour->id);
-  check_informed (swarm);
-}
-
-static gboolean
-talks_nonsense (const GError *error)
-{
-  return g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID) ||
-         g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_TOO_LARGE);
-}
-
-static const char *
-where_is (ExoNeighbour *neighbour)
-{
-  return neighbour->base_urls != NULL && neighbour->base_urls[0] != NULL ? neighbour->base_urls[0]
-                                                                         : neighbour->id;
-}
-
-/* Why its stream ended; a neighbour that talks nonsense does so again and again, and is named once. */
-static void
-report_down (ExoNeighbour *neighbour, const GError *error)
-{
-  if (talks_nonsense (error) && !neighbour->warned)
-    {
-      neighbour->warned = TRUE;
-      exo_swarm_warn (neighbour->swarm, "peer",
-                      "%s (%s) says what this node does not understand: %s. It is asked again, but "
-                      "ever more rarely.",
-                      neighbour->name, where_is (neighbour), error->message);
-    }
-  else if (neighbour->peer != 0 && exo_session_n_failures (neighbour->session) == 1)
-    g_message ("%s no longer answers: %s", neighbour->name, error->message);
-  else
-    g_debug ("stream from %s: %s", neighbour->name, error->message);
-}
-
-static void
-on_session_down (ExoSession *session, const GError *error, gpointer user_data)
-{
-  ExoNeighbour *neighbour = user_data;
-  ExoSwarm *swarm = neighbour->swarm;
-  guint failures = exo_session_n_failures (session);
-  gboolean was_connected = neighbour->peer != 0;
-
-  report_down (neighbour, error);
-  leave_plan (neighbour);
-  /* One that breaks off time after time has not fallen silent: waiting for it each time would keep this node from the Hub. */
-  if (was_connected && g_hash_table_size (swarm->by_peer) == 0 && failures == 1)
-    {
-      swarm->isolated = TRUE;
-      gather (swarm);
-    }
-  exo_swarm_neighbour_changed (neighbour);
-  if (failures == FAILURES_TO_REPORT && neighbour->announced)
-    swarm->callbacks.neighbour_failed (swarm, neighbour->id, swarm->user_data);
-  if (!neighbour->announced && (failures == 0 || failures >= HEARD_FAILURES_MAX))
-    remove_neighbour (neighbour);
-  else
-    check_informed (swarm);
-}
-
-/* --- neighbours ------------------------------------------------------------------------------- */
-
-static void
-neighbour_free (ExoNeighbour *neighbour)
-{
-  exo_session_free (neighbour->session);
-  g_hash_table_unref (neighbour->wants);
-  g_hash_table_unref (neighbour->fetched);
-  g_hash_table_unref (neighbour->mended);
-  g_strfreev (neighbour->base_urls);
-  g_free (neighbour->name);
-  g_free (neighbour->id);
-  g_free (neighbour);
-}
-
-ExoNeighbour *
-exo_swarm_neighbour (ExoSwarm *swarm, const char *id)
-{
-  return g_hash_table_lookup (swarm->neighbours, id);
-}
-
-void
-exo_swarm_neighbour_changed (ExoNeighbour *neighbour)
-{
-  neighbour->swarm->callbacks.neighbour_changed (neighbour->swarm, neighbour,
-                                                 neighbour->swarm->user_data);
-}
-
-static ExoNeighbour *
-add_neighbour (ExoSwarm *swarm, const char *id, const char *name)
-{
-  static const ExoSessionCallbacks callbacks = { on_session_up, on_session_line, on_session_down };
-  ExoNeighbour *neighbour = g_new0 (ExoNeighbour, 1);
-
-  neighbour->swarm = swarm;
-  neighbour->id = g_strdup (id);
-  neighbour->name = g_strdup (name);
-  neighbour->hub = TRUE;
-  neighbour->wants = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  neighbour->fetched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  neighbour->mended = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  neighbour->session = exo_session_new (swarm->fetcher, id, &callbacks, neighbour);
-  g_hash_table_insert (swarm->neighbours, neighbour->id, neighbour);
-  return neighbour;
-}
-
-/* "http://10.0.0.1:52418", "http://[fe80::1%25eth0]:52418" (RFC 6874) */
-static char *
-base_url (GInetSocketAddress *address)
-{
-  GInetAddress *host = g_inet_socket_address_get_address (address);
-  g_autofree char *text = g_inet_address_to_string (host);
-  guint port = g_inet_socket_address_get_port (address);
-  guint32 scope;
-
-  if (g_inet_address_get_family (host) != G_SOCKET_FAMILY_IPV6)
-    return g_strdup_printf ("http://%s:%u", text, port);
-  scope = g_inet_socket_address_get_scope_id (address);
-  if (scope == 0)
-    return g_strdup_printf ("http://[%s]:%u", text, port);
-  return g_strdup_printf ("http://[%s%%25%u]:%u", text, scope, port);
-}
-
-void
-exo_swarm_peer_seen (ExoSwarm *swarm, const char *id, const char *name, GPtrArray *addresses)
-{
-  ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, id);
-  g_autoptr (GStrvBuilder) urls = g_strv_builder_new ();
-  gboolean is_new = neighbour == NULL;
-
-  if (strcmp (id, swarm->node_id) == 0)
-    return;
-  for (guint i = 0; i < addresses->len; i++)
-    {
-      g_autofree char *url = base_url (g_ptr_array_index (addresses, i));
-      g_strv_builder_add (urls, url);
-    }
-  if (is_new)
-    neighbour = add_neighbour (swarm, id, name);
-  neighbour->announced = TRUE;
-  g_free (neighbour->name);
-  neighbour->name = g_strdup (name);
-  g_strfreev (neighbour->base_urls);
-  neighbour->base_urls = g_strv_builder_end (urls);
-  exo_session_set_addresses (neighbour->session, (const char *const *) neighbour->base_urls);
-  if (is_new)
-    swarm->callbacks.neighbour_added (swarm, neighbour, swarm->user_data);
-  else
-    exo_swarm_neighbour_changed (neighbour);
-  if (is_new && g_hash_table_size (swarm->jobs) > 0)
-    {
-      g_autoptr (ExoWireHello) hello = make_subscription (swarm);
-      exo_session_subscribe (neighbour->session, hello);
-    }
-  else
-    exo_session_retry_now (neighbour->session);
-}
-
-void
-exo_swarm_peer_gone (ExoSwarm *swarm, const char *id)
-{
-  ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, id);
-
-  if (neighbour == NULL)
-    return;
-  /* A goodbye may be that of its avahi-daemon alone: as long as its stream lives it is here. */
-  neighbour->announced = FALSE;
-  if (!exo_session_is_up (neighbour->session))
-    remove_neighbour (neighbour);
-}
-
 void
 exo_swarm_settled (ExoSwarm *swarm)
 {
@@ -531,7 +279,7 @@ exo_swarm_settled (ExoSwarm *swarm)
   if (swarm->informed_source == 0)
     allow_hub (swarm);
   else
-    check_informed (swarm);
+    exo_swarm_check_informed (swarm);
 }
 
 void
@@ -546,122 +294,7 @@ exo_swarm_network_changed (ExoSwarm *swarm)
     exo_session_retry_now (neighbour->session);
 }
 
-void
-exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why)
-{
-  GHashTableIter iter;
-  ExoJob *job;
-
-  if (neighbour->shunned)
-    return;
-  neighbour->shunned = TRUE;
-  g_hash_table_iter_init (&iter, swarm->jobs);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
-    exo_job_distrust (job, neighbour->id);
-  if (neighbour->peer != 0)
-    exo_plan_shun_peer (swarm->plan, neighbour->peer);
-  exo_swarm_warn (
-      swarm, "peer",
-      "%s (%s) served wrong bytes and is not asked any more: %s. Check its disk and memory.",
-      neighbour->name, where_is (neighbour), why);
-  exo_swarm_neighbour_changed (neighbour);
-  exo_swarm_pump_soon (swarm);
-}
-
-GPtrArray *
-exo_swarm_neighbours (ExoSwarm *swarm)
-{
-  GPtrArray *neighbours = g_ptr_array_new ();
-  GHashTableIter iter;
-  gpointer neighbour;
-
-  g_hash_table_iter_init (&iter, swarm->neighbours);
-  while (g_hash_table_iter_next (&iter, NULL, &neighbour))
-    g_ptr_array_add (neighbours, neighbour);
-  return neighbours;
-}
-
-const char *
-exo_neighbour_id (ExoNeighbour *neighbour)
-{
-  return neighbour->id;
-}
-
-const char *
-exo_neighbour_name (ExoNeighbour *neighbour)
-{
-  return neighbour->name;
-}
-
-const char *const *
-exo_neighbour_base_urls (ExoNeighbour *neighbour)
-{
-  return (const char *const *) neighbour->base_urls;
-}
-
-const char *
-exo_neighbour_state (ExoNeighbour *neighbour)
-{
-  if (neighbour->shunned)
-    return "shunned";
-  if (exo_session_is_up (neighbour->session))
-    return "connected";
-  return exo_session_n_failures (neighbour->session) > 1 ? "unreachable" : "present";
-}
-
-gboolean
-exo_neighbour_reaches_hub (ExoNeighbour *neighbour)
-{
-  return neighbour->hub;
-}
-
-guint64
-exo_neighbour_bytes (ExoNeighbour *neighbour)
-{
-  return neighbour->bytes;
-}
-
-gboolean
-exo_neighbour_wants (ExoNeighbour *neighbour, const char *oid)
-{
-  return g_hash_table_contains (neighbour->wants, oid);
-}
-
-/* --- what neighbours ask ---------------------------------------------------------------------- */
-
-static void
-subscriber_seen (const ExoWireHello *hello, const char *address, gpointer user_data)
-{
-  ExoSwarm *swarm = user_data;
-  ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, hello->id);
-  g_autoptr (GSocketAddress) heard = NULL;
-  g_autoptr (GPtrArray) addresses = g_ptr_array_new ();
-
-  if (swarm->stopping)
-    return;
-  if (neighbour != NULL)
-    {
-      exo_session_retry_now (neighbour->session);
-      return;
-    }
-  heard = hello->port != 0 ? g_inet_socket_address_new_from_string (address, hello->port) : NULL;
-  if (heard == NULL || g_hash_table_size (swarm->neighbours) >= EXO_LAN_CONNECTIONS_MAX)
-    return;
-  g_ptr_array_add (addresses, heard);
-  exo_swarm_peer_seen (swarm, hello->id, hello->name, addresses);
-  exo_swarm_neighbour (swarm, hello->id)->announced = FALSE;
-}
-
-static void
-subscriber_gone (const char *id, gpointer user_data)
-{
-  ExoSwarm *swarm = user_data;
-  ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, id);
-
-  if (neighbour != NULL && !neighbour->announced && !exo_session_is_up (neighbour->session) &&
-      !swarm->stopping)
-    remove_neighbour (neighbour);
-}
+/* --- life --------------------------------------------------------------------------------------- */
 
 static void
 on_stream_opened (ExoLanServer *server,
@@ -679,8 +312,6 @@ on_stream_closed (ExoLanServer *server, ExoLanStream *stream, gpointer user_data
   exo_announcer_stream_closed (((ExoSwarm *) user_data)->announcer, stream);
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
-
 ExoSwarm *
 exo_swarm_new (const ExoSwarmConfig *config,
                ExoFetcher *fetcher,
@@ -692,8 +323,8 @@ exo_swarm_new (const ExoSwarmConfig *config,
 {
   static const ExoLanCallbacks lan = { on_stream_opened, on_stream_closed, exo_mend_digests_wanted,
                                        exo_answer_manifest };
-  static const ExoAnnouncerCallbacks asked = { exo_answer_describe, subscriber_seen,
-                                               subscriber_gone };
+  static const ExoAnnouncerCallbacks asked = { exo_answer_describe, exo_neighbour_subscribed,
+                                               exo_neighbour_unsubscribed };
   ExoSwarm *swarm = g_new0 (ExoSwarm, 1);
   guint64 seed = g_str_hash (config->node_id);
 
@@ -716,7 +347,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
   exo_announcer_set_server (swarm->announcer, swarm->server);
   exo_lan_server_set_lookup (swarm->server, exo_answer_lookup, swarm);
   swarm->neighbours =
-      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) neighbour_free);
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) exo_neighbour_free);
   swarm->by_peer = g_hash_table_new (NULL, NULL);
   swarm->jobs =
       g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) exo_job_free);
