@@ -130,6 +130,14 @@ rig_done (Rig *rig, guint32 piece)
 }
 
 static void
+rig_hub_runs_done (Rig *rig)
+{
+  for (guint32 i = 0; rig->draw[i] != '\0'; i++)
+    if (rig->draw[i] == 'h')
+      rig_done (rig, i);
+}
+
+static void
 rig_fails (Rig *rig, guint32 piece, ExoPlanEnding ending)
 {
   exo_plan_fetch_ended (rig->plan, rig->fetches[piece], ending, rig->now_us);
@@ -1236,6 +1244,34 @@ a_lost_piece_is_fetched_again_from_others (void)
   CU_ASSERT_STRING_EQUAL (rig_run (&rig), "#2#");
 }
 
+/* Where no neighbour is believed, all that are in doubt still fetch one copy together. */
+static void
+only_what_a_peer_had_from_the_hub_counts_where_that_is_asked (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 2, NULL);
+  exo_plan_set_first_hand (rig.plan, rig.blob);
+  rig_says (&rig, 1, "########");
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "........");
+  rig_says (&rig, 2, "..cc....");
+  exo_plan_peer_has (rig.plan, rig.peers[2], rig.blob, 0, 4);
+  exo_plan_check (rig.plan);
+  CU_ASSERT_EQUAL (count (rig_run (&rig) + 2, '2'), 1);
+  CU_ASSERT_EQUAL (count (rig.draw, '.'), 7);
+  exo_plan_peer_has (rig.plan, rig.peers[1], rig.blob, 2,
+                     2); /* it may have it from the one or the other */
+  rig_says (&rig, 1, "......c.");
+  rig_hub (&rig);
+  rig_run (&rig);
+  rig_hub_runs_done (&rig);
+  rig_run (&rig);
+  CU_ASSERT_NOT_EQUAL (rig.draw[0], '.');
+  CU_ASSERT_NOT_EQUAL (rig.draw[7], '.');
+  CU_ASSERT_EQUAL (rig.draw[6], '.');
+  CU_ASSERT_EQUAL (count (rig.draw + 2, '2') + count (rig.draw + 2, '.'), 3);
+}
+
 static void
 a_piece_lost_while_its_run_goes_on_is_fetched_by_another_run (void)
 {
@@ -1616,14 +1652,6 @@ a_detour_begins_where_a_reader_waits (void)
     }
 }
 
-static void
-rig_hub_runs_done (Rig *rig)
-{
-  for (guint32 i = 0; rig->draw[i] != '\0'; i++)
-    if (rig->draw[i] == 'h')
-      rig_done (rig, i);
-}
-
 /* Whoever ranks first for it may have no need of a detour. */
 static void
 a_detour_takes_what_a_reader_waits_for_from_its_owner (void)
@@ -1922,6 +1950,7 @@ EXO_SUITE ("plan",
            TEST (a_peer_with_too_many_ranges_is_followed_no_further),
            TEST (content_not_for_the_lan_is_never_asked_for_there),
            TEST (a_lost_piece_is_fetched_again_from_others),
+           TEST (only_what_a_peer_had_from_the_hub_counts_where_that_is_asked),
            TEST (a_piece_lost_while_its_run_goes_on_is_fetched_by_another_run),
            TEST (removing_a_blob_cancels_its_fetches),
            TEST (a_fetch_whose_pieces_came_otherwise_is_cancelled),

@@ -5,7 +5,8 @@
  * Nothing good is thrown away: the digests of the pieces are compared with those of the neighbours (judge.h), bad pieces are
  * dropped and fetched again, liars are shunned. What is true of a dropped piece is often known by then, so that
  * what comes next is checked on arrival: a neighbour that has not mended its own file yet cannot hand the bad piece back.
- * Where comparing finds nothing, what came from neighbours is fetched from the Hub; where all came from the Hub, all of it, once.
+ * Where comparing finds nothing, what came from neighbours is fetched from the Hub, shared out among all that are in this
+ * plight, then, if it still does not match, by this node alone; where all came from the Hub, all of it, once.
  */
 
 #include <fcntl.h>
@@ -112,7 +113,7 @@ static void
 turn_to_hub (ExoJob *job)
 {
   guint32 n = exo_pieces_in (job->size);
-  gboolean all = TRUE;
+  gboolean all = TRUE, together;
   g_autoptr (GError) error = NULL;
 
   for (guint32 i = 0; i < n; i++)
@@ -129,6 +130,7 @@ turn_to_hub (ExoJob *job)
       exo_job_fail (job, error);
       return;
     }
+  together = job->open && !all && job->hub_only == 0;
   job->hub_only++;
   g_clear_pointer (&job->expected, g_hash_table_unref);
   exo_job_leave_plan (job);
@@ -137,7 +139,11 @@ turn_to_hub (ExoJob *job)
       exo_job_drop_piece (job, i, 0);
   g_message ("%s of %s: fetching from the Hub what cannot be told right from wrong", job->path,
              job->id);
-  exo_job_enter_plan (job, FALSE);
+  /* At first together with others that have come to the same end: they share out the pieces as always, and each believes what it sees
+   * the others fetch from the Hub. If that was a mistake, or the Hub itself is in doubt, alone. */
+  exo_job_enter_plan (job, together);
+  if (together)
+    exo_plan_set_first_hand (job->swarm->plan, job->blob);
 }
 
 static GArray *
@@ -192,7 +198,7 @@ conclude (ExoMend *mend)
       return;
     }
   job->mend = NULL;
-  if (mend->mine != NULL && job->n_mends <= MENDS_MAX && job->hub_only == 0)
+  if (mend->mine != NULL && job->n_mends <= MENDS_MAX && job->hub_only < 2)
     verdicts = judge (mend, &liars);
   if (verdicts != NULL && verdicts->len > 0)
     {

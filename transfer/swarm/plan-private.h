@@ -99,6 +99,7 @@ struct Blob
   guint32 n_pieces, piece_size;
   guint32 unit_pieces; /* pieces ranked as one; a run never crosses a unit */
   gboolean use_hub, use_peers;
+  gboolean first_hand; /* what peers hold counts only if they claimed it before */
   guint32 urgent; /* a reader waits here, or EXO_PLAN_NOBODY_WAITS */
   gint64 urgent_since_us;
   ExoPieceMap *have;

@@ -216,6 +216,16 @@ exo_plan_set_use_hub (ExoPlan *plan, ExoPlanBlob handle, gboolean use_hub)
 }
 
 void
+exo_plan_set_first_hand (ExoPlan *plan, ExoPlanBlob handle)
+{
+  Blob *blob = find_blob (plan, handle);
+
+  g_return_if_fail (blob != NULL);
+
+  blob->first_hand = TRUE;
+}
+
+void
 exo_plan_set_urgent (ExoPlan *plan, ExoPlanBlob handle, guint32 piece)
 {
   Blob *blob = find_blob (plan, handle);
@@ -492,10 +502,12 @@ exo_plan_peer_has (ExoPlan *plan,
   marks = exo_plan_marks (blob, peer);
   if (marks->has == NULL)
     marks->has = g_new0 (guint64, exo_bits_words (blob->n_pieces));
-  exo_plan_release (plan, peer, blob, first, n);
   for (guint32 i = first; i < first + n; i++)
     {
-      if (exo_bit_get (marks->avoid, i) || !exo_bit_set (marks->has, i))
+      gboolean counts = !blob->first_hand || exo_bit_get (marks->claims, i);
+
+      exo_plan_release (plan, peer, blob, i, 1);
+      if (!counts || exo_bit_get (marks->avoid, i) || !exo_bit_set (marks->has, i))
         continue;
       if (peer->counted)
         blob->holders[i]++;

@@ -84,6 +84,9 @@ ExoPlanBlob exo_plan_add_blob (ExoPlan *plan,
 /* Its fetches in flight are cancelled: CANCEL actions follow from exo_plan_next(). */
 void exo_plan_remove_blob (ExoPlan *plan, ExoPlanBlob blob);
 void exo_plan_set_use_hub (ExoPlan *plan, ExoPlanBlob blob, gboolean use_hub);
+/* What peers hold of it may be wrong, whoever they are: from here on only what a peer was seen to fetch from the Hub is taken to
+ * be held by it. Before any fact on the blob is told. */
+void exo_plan_set_first_hand (ExoPlan *plan, ExoPlanBlob blob);
 /* Somebody reads the blob while it comes and waits for @piece: from there on it goes first, the next few runs from the
  * Hub by position, and @piece itself from whoever holds it. EXO_PLAN_NOBODY_WAITS: no more. */
 #define EXO_PLAN_NOBODY_WAITS G_MAXUINT32
