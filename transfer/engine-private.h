@@ -194,6 +194,7 @@ gboolean exo_transfer_from_json (ExoTransfer *transfer, const char *json);
 void exo_transfer_recall_asked (ExoTransfer *transfer); /* its manifest is known */
 
 /* listing.c */
+/* @from_neighbour: nobody but a neighbour says what is in this commit */
 typedef void (*ExoListingDone) (ExoManifest *manifest /* (nullable) (transfer none) */,
                                 gboolean from_neighbour,
                                 const GError *error,

@@ -71,7 +71,8 @@ void exo_engine_network_changed (ExoEngine *engine);
  * the neighbour is. FALSE at first. */
 void exo_engine_set_metered (ExoEngine *engine, gboolean metered);
 
-/* A second pull of the same model, revision and globs returns the transfer there is (resumed if it was paused or failed).
+/* A second pull of the same model, revision and globs returns the transfer there is. One that was paused or had failed goes on
+ * with its commit; a complete one asks the Hub what the revision is now, and stays as it is if the Hub cannot be reached.
  * @revision: (nullable): the default branch. @error: INVALID (names, globs), nothing else: the rest is the transfer's state.
  * Returns: (transfer none): the engine's until it is cancelled, and valid until the next main loop turn in any case */
 ExoTransfer *exo_engine_pull (ExoEngine *engine,

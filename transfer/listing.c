@@ -90,6 +90,17 @@ no_neighbour_knows (ExoListing *listing)
     }
 }
 
+/* What the Hub said of a commit before stands: then all that the neighbour tells is which commit it is. */
+static void
+finish_with_neighbours (ExoListing *listing, ExoManifest *manifest)
+{
+  ExoManifest *known = exo_store_peek_manifest (listing->engine->store, listing->type, listing->id,
+                                                exo_manifest_commit (manifest));
+  gboolean said = known != NULL && exo_manifest_is_open (known); /* see closed_copy() */
+
+  finish (listing, said ? known : manifest, !said, NULL);
+}
+
 static void
 on_neighbour (ExoFetch *fetch,
               const ExoFetchResult *result,
@@ -104,7 +115,7 @@ on_neighbour (ExoFetch *fetch,
       g_autoptr (ExoManifest) manifest = exo_manifest_from_json (
           g_bytes_get_data (result->body, NULL), (gssize) g_bytes_get_size (result->body), NULL);
       if (manifest != NULL && is_what_was_asked_for (listing, manifest))
-        finish (listing, manifest, TRUE, NULL);
+        finish_with_neighbours (listing, manifest);
     }
   if (!listing->over && listing->fetches->len == 0)
     no_neighbour_knows (listing);

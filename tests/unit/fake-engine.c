@@ -150,8 +150,7 @@ set_state (ExoTransfer *transfer, ExoTransferState state, GError **error)
 {
   if (take_next_error (transfer->engine, error))
     return FALSE;
-  if (transfer->info.state == EXO_TRANSFER_COMPLETE ||
-      (transfer->info.state == EXO_TRANSFER_FAILED && state == EXO_TRANSFER_PAUSED))
+  if (transfer->info.state == EXO_TRANSFER_COMPLETE)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED, "%s is %s",
                    transfer->info.model, exo_transfer_state_name (transfer->info.state));

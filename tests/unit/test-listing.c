@@ -73,6 +73,28 @@ a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then (void)
   lab_node_close (&first);
 }
 
+/* A node that has a model from the Hub looks it up anew, for other files, and only a neighbour answers. */
+static void
+what_the_hub_said_of_a_commit_stands (void)
+{
+  const char *const includes[] = { "*.json", NULL };
+  LabNode first, second;
+  ExoTransfer *transfer;
+
+  lab_node_open (&first, "one", NULL);
+  lab_wait_state (lab_node_pull (&first, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  lab_node_open (&second, "two", &first);
+  lab_wait_state (lab_node_pull (&second, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  lab_wait (lab_has_neighbour, &second);
+  stand_in_down (engine_lab.hub);
+  transfer = exo_engine_pull (second.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, includes, NULL, NULL);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_FALSE (transfer->unverified);
+  CU_ASSERT_TRUE (is_public (&second, transfer)); /* and goes on being shared */
+  lab_node_close (&second);
+  lab_node_close (&first);
+}
+
 /* --- confirmed by the Hub ------------------------------------------------------------------------ */
 
 /* @second has the model by the word of @first alone; the Hub is back. */
@@ -225,6 +247,7 @@ main (void)
 {
   CU_TestInfo tests[] = { TEST (a_model_is_had_without_the_hub),
                           TEST (a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then),
+                          TEST (what_the_hub_said_of_a_commit_stands),
                           TEST (the_hub_confirms_what_a_neighbour_said),
                           TEST (a_hub_in_trouble_neither_confirms_nor_refuses),
                           TEST (what_is_not_confirmed_is_asked_about_after_a_restart),
