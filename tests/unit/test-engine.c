@@ -157,69 +157,6 @@ what_a_neighbour_has_costs_the_hub_nothing (void)
   lab_node_close (&first);
 }
 
-/* --- removal ------------------------------------------------------------------------------------------- */
-
-typedef struct
-{
-  gboolean is_over;
-  guint64 freed;
-  GError *error;
-} Removal;
-
-static void
-on_removed (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  Removal *removal = user_data;
-
-  removal->is_over = TRUE;
-  exo_engine_remove_finish (EXO_ENGINE (source), result, &removal->freed, &removal->error);
-}
-
-static gboolean
-is_removed (gconstpointer data)
-{
-  return ((const Removal *) data)->is_over;
-}
-
-static Removal
-remove_model (LabNode *node)
-{
-  Removal removal = { 0 };
-
-  exo_engine_remove_async (node->engine, EXO_REPO_MODEL, LAB_MODEL, NULL, on_removed, &removal);
-  lab_wait (is_removed, &removal);
-  return removal;
-}
-
-static void
-what_is_under_way_is_not_removed (void)
-{
-  LabNode node;
-  ExoTransfer *transfer;
-  Removal removal;
-
-  lab_node_open (&node, "one", NULL);
-  transfer = lab_pull_half (&node);
-  removal = remove_model (&node);
-  CU_ASSERT_TRUE (g_error_matches (removal.error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY));
-  CU_ASSERT_PTR_NOT_NULL (strstr (removal.error->message, "exoctl cancel 1"));
-  g_clear_error (&removal.error);
-
-  /* What has stalled would stay so. */
-  CU_ASSERT_TRUE (exo_transfer_pause (transfer, NULL));
-  stand_in_faults (engine_lab.hub, NULL);
-  CU_ASSERT_TRUE (exo_transfer_resume (transfer, NULL));
-  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
-  removal = remove_model (&node);
-  CU_ASSERT_PTR_NULL (removal.error);
-  CU_ASSERT_TRUE (removal.freed >= engine_lab.unique);
-  CU_ASSERT_FALSE (lab_node_is_whole (&node));
-  CU_ASSERT_PTR_EQUAL (lab_node_pull (&node, LAB_MODEL), transfer);
-  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
-  CU_ASSERT_TRUE (lab_node_is_whole (&node));
-  lab_node_close (&node);
-}
-
 /* --- room -------------------------------------------------------------------------------------------------- */
 
 /* FALSE: that is for root only. @size: as tmpfs wants it */
@@ -298,7 +235,6 @@ main (void)
                           TEST (the_engine_comes_to_rest),
                           TEST (what_is_asked_for_while_it_is_published_is_published_too),
                           TEST (what_a_neighbour_has_costs_the_hub_nothing),
-                          TEST (what_is_under_way_is_not_removed),
                           TEST (without_room_it_says_so_and_goes_on_later),
                           TEST (room_is_needed_once_for_the_same_bytes),
                           CU_TEST_INFO_NULL };
