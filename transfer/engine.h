@@ -56,9 +56,10 @@ typedef struct
  * All are emitted from the main loop or as the last thing a call does: a handler may call anything but exo_engine_stop().
  * @error: DISK, FAILED */
 ExoEngine *exo_engine_new (const ExoEngineConfig *config, GError **error);
-/* Journals flushed, streams closed; transfers go on at the next start. Call before the last unref. */
+/* Journals flushed, streams closed; transfers go on at the next start. Call before the last unref. Turns the main loop until
+ * what is under way has landed, and signals nothing any more. A second call does nothing. */
 void exo_engine_stop (ExoEngine *engine);
-guint16 exo_engine_port (ExoEngine *engine);
+guint16 exo_engine_port (ExoEngine *engine); /* of the LAN server; 0: it listens nowhere */
 
 /* From discovery. @addresses: GInetSocketAddress, best first */
 void
@@ -103,7 +104,10 @@ typedef struct
 
 void exo_engine_get_totals (ExoEngine *engine, ExoEngineTotals *out_totals);
 
-/* The store's models, removal and verification, refused while a transfer of the model runs (BUSY). */
+/* The store's models, removal and verification. The last two are refused while a transfer of the model runs (BUSY); other
+ * errors are INVALID (names), NOT_FOUND and DISK. @callback comes in a later main loop turn, also after exo_engine_stop().
+ * @revision: (nullable): all that are there to remove; "main" to verify. @out_freed: bytes. @out_n_checked: files.
+ * The lists are (transfer full) (nullable): NULL with @error set. */
 void exo_engine_models_async (ExoEngine *engine, GAsyncReadyCallback callback, gpointer user_data);
 GPtrArray *exo_engine_models_finish (ExoEngine *engine,
                                      GAsyncResult *result,
@@ -138,7 +142,8 @@ typedef struct
 } ExoFinding;
 
 void exo_finding_free (ExoFinding *finding);
-/* Asks the Hub and each neighbour now. (element-type ExoFinding) */
+/* Asks the Hub and each neighbour now: some seconds. (transfer full) (element-type ExoFinding) (nullable); @error: CANCELLED by
+ * exo_engine_stop() */
 void
 exo_engine_diagnose_async (ExoEngine *engine, GAsyncReadyCallback callback, gpointer user_data);
 GPtrArray *exo_engine_diagnose_finish (ExoEngine *engine, GAsyncResult *result, GError **error);
