@@ -19,6 +19,14 @@ pieces (ExoPace *pace, gint64 from_us, guint n, guint64 bytes)
   return from_us + n * 100 * MS;
 }
 
+/* Measured for three seconds or more. */
+static void
+expect (const ExoPace *pace, gint64 now_us, guint64 rate, guint64 best)
+{
+  CU_ASSERT_EQUAL (exo_pace_rate (pace, 3 * S, now_us), rate);
+  CU_ASSERT_EQUAL (exo_pace_best (pace, 3 * S, now_us), best);
+}
+
 static void
 nothing_is_known_before_it_was_measured_for_long_enough (void)
 {
@@ -28,11 +36,9 @@ nothing_is_known_before_it_was_measured_for_long_enough (void)
   CU_ASSERT_EQUAL (exo_pace_rate (&pace, 0, 5 * S), 0);
   exo_pace_begin (&pace, 5 * S);
   now_us = pieces (&pace, 5 * S, 29, MIB);
-  CU_ASSERT_EQUAL (exo_pace_rate (&pace, 3 * S, now_us), 0);
-  CU_ASSERT_EQUAL (exo_pace_best (&pace, 3 * S, now_us), 0);
+  expect (&pace, now_us, 0, 0);
   now_us = pieces (&pace, now_us, 1, MIB);
-  CU_ASSERT_EQUAL (exo_pace_rate (&pace, 3 * S, now_us), 10 * MIB);
-  CU_ASSERT_EQUAL (exo_pace_best (&pace, 3 * S, now_us), 10 * MIB);
+  expect (&pace, now_us, 10 * MIB, 10 * MIB);
 }
 
 static void
@@ -77,11 +83,9 @@ only_the_last_seconds_count (void)
   exo_pace_begin (&pace, 0);
   now_us = pieces (&pace, 0, 100, 10 * MIB);
   now_us = pieces (&pace, now_us, 20, MIB);
-  CU_ASSERT_EQUAL (exo_pace_rate (&pace, 3 * S, now_us), 55 * MIB);
-  CU_ASSERT_EQUAL (exo_pace_best (&pace, 3 * S, now_us), 100 * MIB);
+  expect (&pace, now_us, 55 * MIB, 100 * MIB);
   now_us = pieces (&pace, now_us, 20, MIB);
-  CU_ASSERT_EQUAL (exo_pace_rate (&pace, 3 * S, now_us), 10 * MIB);
-  CU_ASSERT_EQUAL (exo_pace_best (&pace, 3 * S, now_us), 10 * MIB);
+  expect (&pace, now_us, 10 * MIB, 10 * MIB);
 }
 
 static void

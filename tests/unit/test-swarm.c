@@ -84,12 +84,81 @@ who_breaks_off_time_after_time_is_not_waited_for (void)
   script_server_free (server);
 }
 
+/* Until all have spoken that can be expected to, the Hub is left alone. */
+static void
+the_hub_is_not_asked_before_the_neighbours_were_heard (void)
+{
+  LabNode node;
+  ExoSwarm *swarm;
+
+  lab_node_open (&node, "one", NULL);
+  swarm = node.engine->swarm;
+  while (!swarm->settled)
+    g_main_context_iteration (NULL, TRUE);
+  CU_ASSERT_TRUE (exo_swarm_is_informed (swarm));
+  swarm->settled = FALSE;
+  CU_ASSERT_FALSE (exo_swarm_is_informed (swarm));
+  swarm->settled = TRUE;
+  swarm->isolated = TRUE;
+  CU_ASSERT_FALSE (exo_swarm_is_informed (swarm));
+  swarm->isolated = FALSE;
+  exo_swarm_subscribe_soon (swarm); /* who has it was not even asked */
+  CU_ASSERT_FALSE (exo_swarm_is_informed (swarm));
+  while (swarm->subscribe_source != 0)
+    g_main_context_iteration (NULL, TRUE);
+  CU_ASSERT_TRUE (exo_swarm_is_informed (swarm));
+  lab_node_close (&node);
+}
+
+static void
+say_nothing (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
+{
+  reply->end = SCRIPT_STALL;
+}
+
+static gboolean
+has_failed (gconstpointer neighbour)
+{
+  return exo_session_n_failures (((const ExoNeighbour *) neighbour)->session) > 0;
+}
+
+static gboolean
+was_asked (gconstpointer server)
+{
+  return script_server_n_requests ((ScriptServer *) server) > 0;
+}
+
+static void
+who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not (void)
+{
+  LabNode node;
+  ScriptServer *server = script_server_new (say_nothing, NULL);
+  ExoTransfer *transfer;
+
+  lab_node_open (&node, "one", NULL);
+  meet (&node, server);
+  transfer = lab_node_pull (&node, LAB_MODEL);
+  lab_wait (was_asked, server);
+  lab_turn (100);
+  CU_ASSERT_FALSE (exo_swarm_is_informed (node.engine->swarm));
+  CU_ASSERT_EQUAL (lab_bytes_done (transfer), 0);
+  script_server_free (server);
+  lab_wait (has_failed, exo_swarm_neighbour (node.engine->swarm, NONSENSE_ID));
+  CU_ASSERT_TRUE (exo_swarm_is_informed (node.engine->swarm));
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+}
+
 int
 main (void)
 {
-  CU_TestInfo tests[] = { TEST (who_talks_nonsense_is_named_once_and_not_waited_for),
-                          TEST (who_breaks_off_time_after_time_is_not_waited_for),
-                          CU_TEST_INFO_NULL };
+  CU_TestInfo tests[] = {
+    TEST (who_talks_nonsense_is_named_once_and_not_waited_for),
+    TEST (who_breaks_off_time_after_time_is_not_waited_for),
+    TEST (the_hub_is_not_asked_before_the_neighbours_were_heard),
+    TEST (who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not), CU_TEST_INFO_NULL
+  };
   int result;
 
   engine_lab_open ();
