@@ -24,151 +24,13 @@ exo_node_id_check (const char *id)
   return n == 32 && id[n] == '\0';
 }
 
-static gboolean
-invalid (GError **error, const char *what, const char *why)
-{
-  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, "\"%s\" %s", what, why);
-  return FALSE;
-}
-
-/* Values ---------------------------------------------------------------------------------- */
-
-static gboolean
-node_u64 (JsonNode *node, const char *what, guint64 max, guint64 *out_value, GError **error)
-{
-  gint64 value;
-
-  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node) ||
-      json_node_get_value_type (node) != G_TYPE_INT64)
-    return invalid (error, what, "is no integer");
-  value = json_node_get_int (node);
-  if (value < 0 || (guint64) value > max)
-    return invalid (error, what, "is out of range");
-  *out_value = (guint64) value;
-  return TRUE;
-}
-
-static gboolean
-node_bool (JsonNode *node, const char *what, gboolean *out_value, GError **error)
-{
-  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node) ||
-      json_node_get_value_type (node) != G_TYPE_BOOLEAN)
-    return invalid (error, what, "is neither true nor false");
-  *out_value = json_node_get_boolean (node);
-  return TRUE;
-}
-
-static const char *
-node_string (JsonNode *node, const char *what, GError **error)
-{
-  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node) ||
-      json_node_get_value_type (node) != G_TYPE_STRING)
-    {
-      invalid (error, what, "is no string");
-      return NULL;
-    }
-  return json_node_get_string (node);
-}
-
-/* Members that may be absent: *out_value stays as it is then. */
-
-static gboolean
-member_u64 (JsonObject *object, const char *name, guint64 max, guint64 *out_value, GError **error)
-{
-  JsonNode *node = json_object_get_member (object, name);
-
-  return node == NULL || node_u64 (node, name, max, out_value, error);
-}
-
-static gboolean
-member_bool (JsonObject *object, const char *name, gboolean *out_value, GError **error)
-{
-  JsonNode *node = json_object_get_member (object, name);
-
-  return node == NULL || node_bool (node, name, out_value, error);
-}
-
-/* *out_array: borrowed, NULL if absent */
-static gboolean
-member_array (JsonObject *object,
-              const char *name,
-              guint max,
-              JsonArray **out_array,
-              GError **error)
-{
-  JsonNode *node = json_object_get_member (object, name);
-
-  *out_array = NULL;
-  if (node == NULL)
-    return TRUE;
-  if (!JSON_NODE_HOLDS_ARRAY (node))
-    return invalid (error, name, "is no list");
-  if (json_array_get_length (json_node_get_array (node)) > max)
-    {
-      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_TOO_LARGE,
-                   "\"%s\" has more than %u entries", name, max);
-      return FALSE;
-    }
-  *out_array = json_node_get_array (node);
-  return TRUE;
-}
-
-/* Two numbers; they stay as they are if the member is absent. */
-static gboolean
-member_pair (JsonObject *object,
-             const char *name,
-             guint64 max,
-             guint64 *out_one,
-             guint64 *out_other,
-             GError **error)
-{
-  JsonArray *list;
-
-  if (!member_array (object, name, EXO_WIRE_RANGES_MAX, &list, error))
-    return FALSE;
-  if (list == NULL)
-    return TRUE;
-  if (json_array_get_length (list) != 2)
-    return invalid (error, name, "is not a pair of numbers");
-  return node_u64 (json_array_get_element (list, 0), name, max, out_one, error) &&
-         node_u64 (json_array_get_element (list, 1), name, max, out_other, error);
-}
+/* Hello and Subscribe ---------------------------------------------------------------------- */
 
 static gboolean
 parse_link (JsonObject *object, ExoWireLink *link, GError **error)
 {
-  return member_pair (object, "link", G_MAXINT64, &link->speed, &link->rate, error);
+  return exo_wire_member_pair (object, "link", G_MAXINT64, &link->speed, &link->rate, error);
 }
-
-/* Entry @i of @list as an array of @n; NULL with @error set if it is none */
-static JsonArray *
-entry (JsonArray *list, guint i, guint n, const char *name, GError **error)
-{
-  JsonNode *node = json_array_get_element (list, i);
-
-  if (JSON_NODE_HOLDS_ARRAY (node) && json_array_get_length (json_node_get_array (node)) == n)
-    return json_node_get_array (node);
-  invalid (error, name, "has a malformed entry");
-  return NULL;
-}
-
-static gboolean
-check_version (JsonObject *object, GError **error)
-{
-  guint64 version = 0;
-
-  if (!node_u64 (json_object_get_member (object, "v"), "v", G_MAXUINT32, &version, error))
-    return FALSE;
-  if (version == EXO_WIRE_VERSION)
-    return TRUE;
-  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-               "the neighbour speaks version %" G_GUINT64_FORMAT
-               " of the protocol, this node version %d: update the older one",
-               version, EXO_WIRE_VERSION);
-  return FALSE;
-}
-
-/* Hello and Subscribe ---------------------------------------------------------------------- */
 
 char *
 exo_wire_clean_name (const char *name, const char *id)
@@ -225,23 +87,23 @@ parse_hello (JsonObject *object, GError **error)
   guint64 port = 0;
 
   hello->blobs = exo_wire_blobs_new ();
-  if (!check_version (object, error))
+  if (!exo_wire_check_version (object, error))
     return NULL;
-  id = node_string (json_object_get_member (object, "id"), "id", error);
+  id = exo_wire_node_string (json_object_get_member (object, "id"), "id", error);
   if (id == NULL)
     return NULL;
   if (!exo_node_id_check (id))
     {
-      invalid (error, "id", "is not 32 lower-case hex digits");
+      exo_wire_invalid (error, "id", "is not 32 lower-case hex digits");
       return NULL;
     }
   memcpy (hello->id, id, sizeof hello->id);
-  if (name_node != NULL && (name = node_string (name_node, "name", error)) == NULL)
+  if (name_node != NULL && (name = exo_wire_node_string (name_node, "name", error)) == NULL)
     return NULL;
   hello->name = exo_wire_clean_name (name, id);
-  if (!member_u64 (object, "port", G_MAXUINT16, &port, error) ||
-      !member_bool (object, "hub", &hello->hub, error) ||
-      !member_u64 (object, "hub_rate", G_MAXINT64, &hello->hub_rate, error) ||
+  if (!exo_wire_member_u64 (object, "port", G_MAXUINT16, &port, error) ||
+      !exo_wire_member_bool (object, "hub", &hello->hub, error) ||
+      !exo_wire_member_u64 (object, "hub_rate", G_MAXINT64, &hello->hub_rate, error) ||
       !parse_link (object, &hello->link, error))
     return NULL;
   hello->port = (guint16) port;
@@ -256,22 +118,22 @@ parse_blobs (JsonArray *list, GArray *blobs, GError **error)
 
   for (guint i = 0; i < n; i++)
     {
-      JsonArray *pair = entry (list, i, 2, "oids", error);
+      JsonArray *pair = exo_wire_entry (list, i, 2, "oids", error);
       ExoWireBlob blob = { 0 };
       const char *oid;
 
       if (pair == NULL)
         return FALSE;
-      oid = node_string (json_array_get_element (pair, 0), "oids", error);
+      oid = exo_wire_node_string (json_array_get_element (pair, 0), "oids", error);
       if (oid == NULL)
         return FALSE;
       if (exo_oid_kind (oid) == EXO_OID_NONE)
-        return invalid (error, "oids", "has something that is no oid");
-      if (!node_u64 (json_array_get_element (pair, 1), "oids", EXO_BLOB_SIZE_MAX, &blob.size,
-                     error))
+        return exo_wire_invalid (error, "oids", "has something that is no oid");
+      if (!exo_wire_node_u64 (json_array_get_element (pair, 1), "oids", EXO_BLOB_SIZE_MAX,
+                              &blob.size, error))
         return FALSE;
       if (!g_hash_table_add (seen, (gpointer) oid))
-        return invalid (error, "oids", "has one twice");
+        return exo_wire_invalid (error, "oids", "has one twice");
       blob.oid = g_strdup (oid);
       g_array_append_val (blobs, blob);
     }
@@ -290,11 +152,11 @@ exo_wire_subscribe_parse (const char *text, gsize length, GError **error)
     return NULL;
   object = json_node_get_object (root);
   hello = parse_hello (object, error);
-  if (hello == NULL || !member_array (object, "oids", EXO_WIRE_OIDS_MAX, &oids, error))
+  if (hello == NULL || !exo_wire_member_array (object, "oids", EXO_WIRE_OIDS_MAX, &oids, error))
     return NULL;
   if (oids == NULL)
     {
-      invalid (error, "oids", "is missing");
+      exo_wire_invalid (error, "oids", "is missing");
       return NULL;
     }
   if (!parse_blobs (oids, hello->blobs, error))
@@ -313,12 +175,12 @@ typedef struct
 static gboolean
 parse_index (JsonNode *node, const char *name, const Blobs *blobs, guint32 *out_b, GError **error)
 {
-  guint64 b;
+  guint64 b = 0;
 
-  if (!node_u64 (node, name, G_MAXUINT32, &b, error))
+  if (!exo_wire_node_u64 (node, name, G_MAXUINT32, &b, error))
     return FALSE;
   if (b >= blobs->n_sizes)
-    return invalid (error, name, "names a blob that was not subscribed to");
+    return exo_wire_invalid (error, name, "names a blob that was not subscribed to");
   *out_b = (guint32) b;
   return TRUE;
 }
@@ -332,14 +194,14 @@ append_range (GArray *ranges,
               guint at,
               GError **error)
 {
-  guint64 first, n, n_pieces = exo_pieces_in (blobs->sizes[b]);
+  guint64 first = 0, n = 0, n_pieces = exo_pieces_in (blobs->sizes[b]);
   ExoWireRange range;
 
-  if (!node_u64 (json_array_get_element (list, at), name, EXO_PIECES_MAX, &first, error) ||
-      !node_u64 (json_array_get_element (list, at + 1), name, EXO_PIECES_MAX, &n, error))
+  if (!exo_wire_node_u64 (json_array_get_element (list, at), name, EXO_PIECES_MAX, &first, error) ||
+      !exo_wire_node_u64 (json_array_get_element (list, at + 1), name, EXO_PIECES_MAX, &n, error))
     return FALSE;
   if (n == 0 || first + n > n_pieces) /* both at most 2^20: no overflow */
-    return invalid (error, name, "has a range outside the blob");
+    return exo_wire_invalid (error, name, "has a range outside the blob");
   range = (ExoWireRange){ b, (guint32) first, (guint32) n };
   g_array_append_val (ranges, range);
   return TRUE;
@@ -355,12 +217,12 @@ parse_ranges (JsonObject *object,
 {
   JsonArray *list;
 
-  if (!member_array (object, name, EXO_WIRE_RANGES_MAX, &list, error))
+  if (!exo_wire_member_array (object, name, EXO_WIRE_RANGES_MAX, &list, error))
     return FALSE;
   for (guint i = 0; list != NULL && i < json_array_get_length (list); i++)
     {
-      JsonArray *triple = entry (list, i, 3, name, error);
-      guint32 b;
+      JsonArray *triple = exo_wire_entry (list, i, 3, name, error);
+      guint32 b = 0;
 
       if (triple == NULL ||
           !parse_index (json_array_get_element (triple, 0), name, blobs, &b, error) ||
@@ -381,11 +243,11 @@ parse_state_ranges (JsonObject *object,
 {
   JsonArray *list;
 
-  if (!member_array (object, name, EXO_WIRE_RANGES_MAX, &list, error))
+  if (!exo_wire_member_array (object, name, EXO_WIRE_RANGES_MAX, &list, error))
     return FALSE;
   for (guint i = 0; list != NULL && i < json_array_get_length (list); i++)
     {
-      JsonArray *pair = entry (list, i, 2, name, error);
+      JsonArray *pair = exo_wire_entry (list, i, 2, name, error);
 
       if (pair == NULL || !append_range (ranges, name, blobs, b, pair, 0, error))
         return FALSE;
@@ -411,7 +273,7 @@ map_from_text (const char *text, guint64 size, GError **error)
    * to the right length has nothing of that. */
   if (strlen (text) != (n_due + 2) / 3 * 4 || (bits = g_base64_decode (text, &n), n != n_due))
     {
-      invalid (error, "have", "does not have a bit for each piece");
+      exo_wire_invalid (error, "have", "does not have a bit for each piece");
       return NULL;
     }
   return exo_piece_map_from_bytes (size, bits, n, error);
@@ -432,18 +294,18 @@ parse_state (JsonNode *node, const Blobs *blobs, guint8 *seen, ExoWireLine *line
   const char *text = NULL;
 
   if (!JSON_NODE_HOLDS_OBJECT (node))
-    return invalid (error, "state", "has a malformed entry");
+    return exo_wire_invalid (error, "state", "has a malformed entry");
   object = json_node_get_object (node);
   have = json_object_get_member (object, "have");
   if (!parse_index (json_object_get_member (object, "b"), "b", blobs, &state.b, error) ||
-      !member_bool (object, "wants", &state.wants, error) ||
-      (have != NULL && (text = node_string (have, "have", error)) == NULL) ||
+      !exo_wire_member_bool (object, "wants", &state.wants, error) ||
+      (have != NULL && (text = exo_wire_node_string (have, "have", error)) == NULL) ||
       !parse_state_ranges (object, "claim", blobs, state.b, line->claim, error) ||
       !parse_state_ranges (object, "fetch", blobs, state.b, line->fetch, error))
     return FALSE;
   /* Each state costs a map: twice the same blob would let a short line take any amount of memory. */
   if ((seen[state.b / 8] & (1u << state.b % 8)) != 0)
-    return invalid (error, "state", "has one blob twice");
+    return exo_wire_invalid (error, "state", "has one blob twice");
   seen[state.b / 8] |= (guint8) (1u << state.b % 8);
   state.have = map_from_text (text, blobs->sizes[state.b], error);
   if (state.have == NULL)
@@ -458,7 +320,7 @@ parse_states (JsonObject *object, const Blobs *blobs, ExoWireLine *line, GError 
   g_autofree guint8 *seen = NULL; /* a bit for each blob */
   JsonArray *list;
 
-  if (!member_array (object, "state", EXO_WIRE_OIDS_MAX, &list, error))
+  if (!exo_wire_member_array (object, "state", EXO_WIRE_OIDS_MAX, &list, error))
     return FALSE;
   if (list == NULL)
     return TRUE;
@@ -475,17 +337,17 @@ parse_wants (JsonObject *object, const Blobs *blobs, ExoWireLine *line, GError *
 {
   JsonArray *list;
 
-  if (!member_array (object, "wants", EXO_WIRE_OIDS_MAX, &list, error))
+  if (!exo_wire_member_array (object, "wants", EXO_WIRE_OIDS_MAX, &list, error))
     return FALSE;
   for (guint i = 0; list != NULL && i < json_array_get_length (list); i++)
     {
-      JsonArray *pair = entry (list, i, 2, "wants", error);
-      gboolean wants;
-      guint32 b;
+      JsonArray *pair = exo_wire_entry (list, i, 2, "wants", error);
+      gboolean wants = FALSE;
+      guint32 b = 0;
 
       if (pair == NULL ||
           !parse_index (json_array_get_element (pair, 0), "wants", blobs, &b, error) ||
-          !node_bool (json_array_get_element (pair, 1), "wants", &wants, error))
+          !exo_wire_node_bool (json_array_get_element (pair, 1), "wants", &wants, error))
         return FALSE;
       g_array_append_val (wants ? line->wants_on : line->wants_off, b);
     }
@@ -499,7 +361,7 @@ parse_load (JsonObject *object, ExoWireLine *line, GError **error)
   guint64 uploads = 0, queued = 0;
 
   line->has_load = json_object_has_member (object, "load");
-  if (!member_pair (object, "load", G_MAXINT32, &uploads, &queued, error))
+  if (!exo_wire_member_pair (object, "load", G_MAXINT32, &uploads, &queued, error))
     return FALSE;
   line->uploads = (guint) uploads;
   line->queued = (guint) queued;
@@ -545,8 +407,8 @@ parse_line (JsonObject *object, const Blobs *blobs, ExoWireLine *line, GError **
     return FALSE;
   line->has_hub = json_object_has_member (object, "hub");
   line->has_link = json_object_has_member (object, "link");
-  return member_bool (object, "hub", &line->hub, error) &&
-         member_u64 (object, "hub_rate", G_MAXINT64, &line->hub_rate, error) &&
+  return exo_wire_member_bool (object, "hub", &line->hub, error) &&
+         exo_wire_member_u64 (object, "hub_rate", G_MAXINT64, &line->hub_rate, error) &&
          parse_states (object, blobs, line, error) &&
          parse_ranges (object, "have", blobs, line->have, error) &&
          parse_ranges (object, "drop", blobs, line->drop, error) &&
@@ -574,93 +436,4 @@ exo_wire_line_parse (const char *text,
   if (!parse_line (json_node_get_object (root), &blobs, line, error))
     return NULL;
   return g_steal_pointer (&line);
-}
-
-/* Digests ---------------------------------------------------------------------------------- */
-
-static gboolean
-parse_hex (const char *text, guint8 *out_bytes, gsize n)
-{
-  if (strlen (text) != 2 * n)
-    return FALSE;
-  for (gsize i = 0; i < n; i++)
-    {
-      int high = g_ascii_xdigit_value (text[2 * i]), low = g_ascii_xdigit_value (text[2 * i + 1]);
-
-      if (high < 0 || low < 0)
-        return FALSE;
-      out_bytes[i] = (guint8) (high << 4 | low);
-    }
-  return TRUE;
-}
-
-static gboolean
-parse_digest (JsonArray *row,
-              guint64 first_legal,
-              guint64 n_pieces,
-              GArray *digests,
-              GError **error)
-{
-  ExoWireDigest digest = { 0 };
-  const char *hex, *source;
-  guint64 piece;
-
-  if (!node_u64 (json_array_get_element (row, 0), "pieces", EXO_PIECES_MAX, &piece, error))
-    return FALSE;
-  if (piece < first_legal || piece >= n_pieces)
-    return invalid (error, "pieces", "is not in rising order within the blob");
-  hex = node_string (json_array_get_element (row, 1), "pieces", error);
-  if (hex == NULL)
-    return FALSE;
-  if (!parse_hex (hex, digest.sha256, sizeof digest.sha256))
-    return invalid (error, "pieces", "has a malformed digest");
-  source = node_string (json_array_get_element (row, 2), "pieces", error);
-  if (source == NULL)
-    return FALSE;
-  if (*source != '\0' && strcmp (source, "hub") != 0 && !exo_node_id_check (source))
-    return invalid (error, "pieces", "has a source that is no node");
-  digest.piece = (guint32) piece;
-  g_strlcpy (digest.source, source, sizeof digest.source);
-  g_array_append_val (digests, digest);
-  return TRUE;
-}
-
-GArray *
-exo_wire_digests_parse (const char *text,
-                        gsize length,
-                        guint64 size,
-                        gboolean *out_verified,
-                        GError **error)
-{
-  g_autoptr (JsonNode) root = exo_wire_json (text, length, EXO_WIRE_DIGESTS_MAX, error);
-  g_autoptr (GArray) digests = g_array_new (FALSE, FALSE, sizeof (ExoWireDigest));
-  guint64 their_size = 0, next = 0;
-  gboolean verified = FALSE;
-  JsonObject *object;
-  JsonArray *list;
-
-  if (root == NULL)
-    return NULL;
-  object = json_node_get_object (root);
-  if (!check_version (object, error) ||
-      !node_u64 (json_object_get_member (object, "size"), "size", EXO_BLOB_SIZE_MAX, &their_size,
-                 error) ||
-      !member_bool (object, "verified", &verified, error) ||
-      !member_array (object, "pieces", exo_pieces_in (size), &list, error))
-    return NULL;
-  if (their_size != size)
-    {
-      invalid (error, "size", "is not that of the blob");
-      return NULL;
-    }
-  for (guint i = 0; list != NULL && i < json_array_get_length (list); i++)
-    {
-      JsonArray *row = entry (list, i, 3, "pieces", error);
-
-      if (row == NULL || !parse_digest (row, next, exo_pieces_in (size), digests, error))
-        return NULL;
-      next = (guint64) g_array_index (digests, ExoWireDigest, i).piece + 1;
-    }
-  *out_verified = verified;
-  return g_steal_pointer (&digests);
 }

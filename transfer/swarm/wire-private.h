@@ -1,4 +1,4 @@
-/* wire-private.h - what wire-parse.c and wire-build.c share; see wire.h
+/* wire-private.h - what the files of wire.h share; see wire.h
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,3 +23,36 @@ char *exo_wire_clean_name (const char *name, const char *id);
 #define EXO_WIRE_DIGITS_MAX 18u /* 10^18 - 1 < 2^63 */
 
 JsonNode *exo_wire_json (const char *text, gsize length, gsize max_length, GError **error);
+
+/* Values. What is not as it should be is said as "name" and why: INVALID, TOO_LARGE. */
+gboolean exo_wire_invalid (GError **error, const char *what, const char *why); /* FALSE, always */
+gboolean exo_wire_node_u64 (JsonNode *node,
+                            const char *what,
+                            guint64 max,
+                            guint64 *out_value,
+                            GError **error);
+gboolean exo_wire_node_bool (JsonNode *node, const char *what, gboolean *out_value, GError **error);
+const char *exo_wire_node_string (JsonNode *node, const char *what, GError **error); /* borrowed */
+/* Members that may be absent: what is out stays as it is then. */
+gboolean exo_wire_member_u64 (JsonObject *object,
+                              const char *name,
+                              guint64 max,
+                              guint64 *out_value,
+                              GError **error);
+gboolean
+exo_wire_member_bool (JsonObject *object, const char *name, gboolean *out_value, GError **error);
+gboolean exo_wire_member_array (JsonObject *object,
+                                const char *name,
+                                guint max,
+                                JsonArray **out_array,
+                                GError **error); /* borrowed, NULL if absent */
+gboolean exo_wire_member_pair (JsonObject *object,
+                               const char *name,
+                               guint64 max,
+                               guint64 *out_one,
+                               guint64 *out_other,
+                               GError **error);
+/* Entry @i of @list as an array of @n; NULL with @error set if it is none. Borrowed. */
+JsonArray *exo_wire_entry (JsonArray *list, guint i, guint n, const char *name, GError **error);
+/* Its "v" is ours. */
+gboolean exo_wire_check_version (JsonObject *object, GError **error);
