@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *   plan.c          the calls of plan.h: facts in
+ *   plan.c          the calls of plan.h: what this node wants, what became of actions, decisions
+ *   plan-peers.c    the calls of plan.h: what peers are and say
  *   plan-state.c    bits, counters and fetches, kept up one piece at a time
  *   plan-hub.c      what to claim from the Hub, collisions, stalled claims
  *   plan-receive.c  which piece to ask which peer for
@@ -100,7 +101,7 @@ struct Blob
   guint32 unit_pieces; /* pieces ranked as one; a run never crosses a unit */
   gboolean use_hub, use_peers;
   gboolean first_hand; /* what peers hold counts only if they claimed it before */
-  guint32 urgent; /* a reader waits here, or EXO_PLAN_NOBODY_WAITS */
+  guint32 urgent;      /* a reader waits here, or EXO_PLAN_NOBODY_WAITS */
   gint64 urgent_since_us;
   ExoPieceMap *have;
   guint16 *holders, *fetchers, *claimers; /* peers, per piece */
@@ -230,6 +231,14 @@ exo_plan_usable (const Peer *peer, gint64 now_us)
 {
   return !peer->shunned && peer->backoff_until_us <= now_us;
 }
+
+/* (nullable) */
+Blob *exo_plan_find_blob (const ExoPlan *plan, ExoPlanBlob handle);
+Peer *exo_plan_find_peer (const ExoPlan *plan, ExoPlanPeer handle);
+void exo_plan_see_time (ExoPlan *plan, gint64 now_us);
+void exo_plan_note_link (ExoPlan *plan, Link *link, guint64 speed, guint64 rate);
+/* From @peer's counters; what it says of the piece later is news again unless avoided. */
+void exo_plan_forget_has (ExoPlan *plan, Peer *peer, Blob *blob, guint32 piece);
 
 Marks *exo_plan_marks (Blob *blob, Peer *peer);
 void exo_marks_free (Marks *marks);

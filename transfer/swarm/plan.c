@@ -75,20 +75,20 @@ exo_plan_free (ExoPlan *plan)
   g_free (plan);
 }
 
-static Blob *
-find_blob (const ExoPlan *plan, ExoPlanBlob handle)
+Blob *
+exo_plan_find_blob (const ExoPlan *plan, ExoPlanBlob handle)
 {
   return g_hash_table_lookup (plan->blobs, GUINT_TO_POINTER (handle));
 }
 
-static Peer *
-find_peer (const ExoPlan *plan, ExoPlanPeer handle)
+Peer *
+exo_plan_find_peer (const ExoPlan *plan, ExoPlanPeer handle)
 {
   return g_hash_table_lookup (plan->peers_by_handle, GUINT_TO_POINTER (handle));
 }
 
-static void
-see_time (ExoPlan *plan, gint64 now_us)
+void
+exo_plan_see_time (ExoPlan *plan, gint64 now_us)
 {
   plan->now_us = MAX (plan->now_us, now_us);
 }
@@ -160,7 +160,7 @@ exo_plan_add_blob (ExoPlan *plan,
 void
 exo_plan_remove_blob (ExoPlan *plan, ExoPlanBlob handle)
 {
-  Blob *blob = find_blob (plan, handle);
+  Blob *blob = exo_plan_find_blob (plan, handle);
 
   g_return_if_fail (blob != NULL);
 
@@ -192,7 +192,7 @@ exo_plan_remove_blob (ExoPlan *plan, ExoPlanBlob handle)
 void
 exo_plan_set_use_hub (ExoPlan *plan, ExoPlanBlob handle, gboolean use_hub)
 {
-  Blob *blob = find_blob (plan, handle);
+  Blob *blob = exo_plan_find_blob (plan, handle);
   guint64 bytes;
 
   g_return_if_fail (blob != NULL);
@@ -218,7 +218,7 @@ exo_plan_set_use_hub (ExoPlan *plan, ExoPlanBlob handle, gboolean use_hub)
 void
 exo_plan_set_first_hand (ExoPlan *plan, ExoPlanBlob handle)
 {
-  Blob *blob = find_blob (plan, handle);
+  Blob *blob = exo_plan_find_blob (plan, handle);
 
   g_return_if_fail (blob != NULL);
 
@@ -228,7 +228,7 @@ exo_plan_set_first_hand (ExoPlan *plan, ExoPlanBlob handle)
 void
 exo_plan_set_urgent (ExoPlan *plan, ExoPlanBlob handle, guint32 piece)
 {
-  Blob *blob = find_blob (plan, handle);
+  Blob *blob = exo_plan_find_blob (plan, handle);
 
   g_return_if_fail (blob != NULL);
   g_return_if_fail (piece < blob->n_pieces || piece == EXO_PLAN_NOBODY_WAITS);
@@ -242,9 +242,8 @@ exo_plan_set_urgent (ExoPlan *plan, ExoPlanBlob handle, guint32 piece)
   blob->urgent = piece;
 }
 
-/* From @peer's counters; what it says of the piece later is news again unless avoided. */
-static void
-forget_has (ExoPlan *plan, Peer *peer, Blob *blob, guint32 piece)
+void
+exo_plan_forget_has (ExoPlan *plan, Peer *peer, Blob *blob, guint32 piece)
 {
   Marks *marks = exo_plan_peek_marks (blob, peer);
 
@@ -258,8 +257,8 @@ forget_has (ExoPlan *plan, Peer *peer, Blob *blob, guint32 piece)
 void
 exo_plan_piece_lost (ExoPlan *plan, ExoPlanBlob handle, guint32 piece, ExoPlanPeer avoid)
 {
-  Blob *blob = find_blob (plan, handle);
-  Peer *peer = find_peer (plan, avoid);
+  Blob *blob = exo_plan_find_blob (plan, handle);
+  Peer *peer = exo_plan_find_peer (plan, avoid);
   Fetch *fetch;
 
   g_return_if_fail (blob != NULL && piece < blob->n_pieces);
@@ -268,7 +267,7 @@ exo_plan_piece_lost (ExoPlan *plan, ExoPlanBlob handle, guint32 piece, ExoPlanPe
     {
       Marks *marks = exo_plan_marks (blob, peer);
 
-      forget_has (plan, peer, blob, piece);
+      exo_plan_forget_has (plan, peer, blob, piece);
       if (marks->avoid == NULL)
         marks->avoid = g_new0 (guint64, exo_bits_words (blob->n_pieces));
       exo_bit_set (marks->avoid, piece);
@@ -314,8 +313,8 @@ exo_plan_set_metered (ExoPlan *plan, gboolean metered)
     }
 }
 
-static void
-set_link (ExoPlan *plan, Link *link, guint64 speed, guint64 rate)
+void
+exo_plan_note_link (ExoPlan *plan, Link *link, guint64 speed, guint64 rate)
 {
   if (link->speed != speed || link->rate != rate)
     plan->members_epoch++;
@@ -325,7 +324,7 @@ set_link (ExoPlan *plan, Link *link, guint64 speed, guint64 rate)
 void
 exo_plan_set_link (ExoPlan *plan, guint64 speed, guint64 rate)
 {
-  set_link (plan, &plan->link, speed, rate);
+  exo_plan_note_link (plan, &plan->link, speed, rate);
 }
 
 void
@@ -336,261 +335,17 @@ exo_plan_set_lan_rate (ExoPlan *plan, guint64 rate)
     plan->lan_before = 0;
 }
 
-/* Peers. ---------------------------------------------------------------------------------- */
-
-ExoPlanPeer
-exo_plan_add_peer (ExoPlan *plan, const char *id, guint64 link_speed)
-{
-  Peer *peer = g_new0 (Peer, 1);
-
-  peer->handle = ++plan->last_peer;
-  peer->hash = exo_plan_hash_text (id);
-  peer->link.speed = link_speed;
-  peer->counted = TRUE;
-  peer->takes = g_array_new (FALSE, FALSE, sizeof (Take));
-  while (peer->slot < plan->peers->len && g_ptr_array_index (plan->peers, peer->slot) != NULL)
-    peer->slot++;
-  if (peer->slot == plan->peers->len)
-    g_ptr_array_add (plan->peers, NULL);
-  g_ptr_array_index (plan->peers, peer->slot) = peer;
-  g_hash_table_insert (plan->peers_by_handle, GUINT_TO_POINTER (peer->handle), peer);
-  return peer->handle;
-}
-
-static void
-forget_all (ExoPlan *plan, Peer *peer)
-{
-  for (guint i = 0; i < plan->fetches->len; i++)
-    {
-      Fetch *fetch = g_ptr_array_index (plan->fetches, i);
-
-      if (fetch->peer == peer)
-        exo_plan_cancel (plan, fetch);
-    }
-  exo_plan_drop_takes_of (plan, peer, NULL);
-  exo_plan_set_counted (plan, peer, FALSE);
-  plan->n_uncounted--; /* it never counts again */
-  for (Blob *blob = plan->first; blob != NULL; blob = blob->next)
-    if (peer->slot < blob->marks->len)
-      g_clear_pointer (&g_ptr_array_index (blob->marks, peer->slot), exo_marks_free);
-  plan->members_epoch++;
-}
-
-void
-exo_plan_remove_peer (ExoPlan *plan, ExoPlanPeer handle)
-{
-  Peer *peer = find_peer (plan, handle);
-
-  g_return_if_fail (peer != NULL);
-
-  if (!peer->shunned)
-    forget_all (plan, peer);
-  for (guint i = 0; i < plan->fetches->len; i++)
-    {
-      Fetch *fetch = g_ptr_array_index (plan->fetches, i);
-
-      if (fetch->peer == peer)
-        fetch->peer = NULL;
-    }
-  g_ptr_array_index (plan->peers, peer->slot) = NULL;
-  g_hash_table_remove (plan->peers_by_handle, GUINT_TO_POINTER (handle));
-}
-
-void
-exo_plan_shun_peer (ExoPlan *plan, ExoPlanPeer handle)
-{
-  Peer *peer = find_peer (plan, handle);
-
-  g_return_if_fail (peer != NULL);
-
-  if (peer->shunned)
-    return;
-  forget_all (plan, peer);
-  peer->shunned = TRUE;
-}
-
-void
-exo_plan_peer_hub (ExoPlan *plan, ExoPlanPeer handle, gboolean hub_reachable, guint64 hub_rate)
-{
-  Peer *peer = find_peer (plan, handle);
-
-  g_return_if_fail (peer != NULL);
-
-  if (peer->hub != hub_reachable || peer->hub_rate != hub_rate)
-    plan->members_epoch++;
-  peer->hub = hub_reachable;
-  peer->hub_rate = hub_rate;
-}
-
-void
-exo_plan_peer_link (ExoPlan *plan, ExoPlanPeer handle, guint64 speed, guint64 rate)
-{
-  Peer *peer = find_peer (plan, handle);
-
-  g_return_if_fail (peer != NULL);
-
-  set_link (plan, &peer->link, speed, rate);
-}
-
-void
-exo_plan_peer_rate (ExoPlan *plan, ExoPlanPeer handle, guint64 rate)
-{
-  Peer *peer = find_peer (plan, handle);
-
-  g_return_if_fail (peer != NULL);
-
-  peer->rate = rate;
-}
-
-void
-exo_plan_peer_load (ExoPlan *plan, ExoPlanPeer handle, guint uploads, guint queued)
-{
-  Peer *peer = find_peer (plan, handle);
-
-  g_return_if_fail (peer != NULL);
-
-  peer->uploads = MIN (uploads, G_MAXINT);
-  peer->queued = MIN (queued, G_MAXINT);
-}
-
-/* A fact of a peer about pieces counts if it can be true and may be used. */
-static gboolean
-find_fact (const ExoPlan *plan,
-           ExoPlanPeer peer_handle,
-           ExoPlanBlob blob_handle,
-           guint32 first,
-           guint32 n,
-           Peer **out_peer,
-           Blob **out_blob)
-{
-  Peer *peer = find_peer (plan, peer_handle);
-  Blob *blob = find_blob (plan, blob_handle);
-
-  if (peer == NULL || blob == NULL || peer->shunned || !blob->use_peers || first > blob->n_pieces ||
-      n > blob->n_pieces - first)
-    return FALSE;
-  *out_peer = peer;
-  *out_blob = blob;
-  return TRUE;
-}
-
-void
-exo_plan_peer_wants (ExoPlan *plan, ExoPlanPeer peer_handle, ExoPlanBlob handle, gboolean wants)
-{
-  Peer *peer;
-  Blob *blob;
-
-  if (!find_fact (plan, peer_handle, handle, 0, 0, &peer, &blob))
-    return;
-  exo_plan_marks (blob, peer)->wants = wants;
-  plan->members_epoch++;
-}
-
-void
-exo_plan_peer_has (ExoPlan *plan,
-                   ExoPlanPeer peer_handle,
-                   ExoPlanBlob handle,
-                   guint32 first,
-                   guint32 n)
-{
-  Peer *peer;
-  Blob *blob;
-  Marks *marks;
-
-  if (!find_fact (plan, peer_handle, handle, first, n, &peer, &blob) || n == 0)
-    return;
-  marks = exo_plan_marks (blob, peer);
-  if (marks->has == NULL)
-    marks->has = g_new0 (guint64, exo_bits_words (blob->n_pieces));
-  for (guint32 i = first; i < first + n; i++)
-    {
-      gboolean counts = !blob->first_hand || exo_bit_get (marks->claims, i);
-
-      exo_plan_release (plan, peer, blob, i, 1);
-      if (!counts || exo_bit_get (marks->avoid, i) || !exo_bit_set (marks->has, i))
-        continue;
-      if (peer->counted)
-        blob->holders[i]++;
-      exo_plan_refresh (plan, blob, i);
-      if (exo_bit_get (blob->offer, i))
-        peer->barren_epoch = 0;
-    }
-  exo_plan_save_hub (plan, blob, first, n);
-}
-
-void
-exo_plan_peer_dropped (ExoPlan *plan,
-                       ExoPlanPeer peer_handle,
-                       ExoPlanBlob handle,
-                       guint32 first,
-                       guint32 n)
-{
-  Peer *peer;
-  Blob *blob;
-
-  if (!find_fact (plan, peer_handle, handle, first, n, &peer, &blob))
-    return;
-  for (guint32 i = first; i < first + n; i++)
-    forget_has (plan, peer, blob, i);
-}
-
-void
-exo_plan_peer_fetching (ExoPlan *plan,
-                        ExoPlanPeer peer_handle,
-                        ExoPlanBlob handle,
-                        guint32 first,
-                        guint32 n)
-{
-  Take take = { NULL, first, n, FALSE, plan->now_us, 0 };
-  Peer *peer;
-
-  if (find_fact (plan, peer_handle, handle, first, n, &peer, &take.blob))
-    exo_plan_add_take (plan, peer, &take);
-}
-
-void
-exo_plan_peer_claims (ExoPlan *plan,
-                      ExoPlanPeer peer_handle,
-                      ExoPlanBlob handle,
-                      guint32 first,
-                      guint32 n,
-                      gint64 now_us)
-{
-  Take take = { NULL, first, n, TRUE, now_us, 0 };
-  Peer *peer;
-
-  see_time (plan, now_us);
-  if (!find_fact (plan, peer_handle, handle, first, n, &peer, &take.blob))
-    return;
-  exo_plan_add_take (plan, peer, &take);
-  exo_plan_collide (plan, peer, take.blob, first, n);
-}
-
-void
-exo_plan_peer_released (ExoPlan *plan,
-                        ExoPlanPeer peer_handle,
-                        ExoPlanBlob handle,
-                        guint32 first,
-                        guint32 n)
-{
-  Peer *peer;
-  Blob *blob;
-
-  if (find_fact (plan, peer_handle, handle, first, n, &peer, &blob))
-    exo_plan_release (plan, peer, blob, first, n);
-}
-
 /* What became of an action. --------------------------------------------------------------- */
 
 void
 exo_plan_piece_done (ExoPlan *plan, ExoPlanBlob handle, guint32 piece, gint64 now_us)
 {
-  Blob *blob = find_blob (plan, handle);
+  Blob *blob = exo_plan_find_blob (plan, handle);
   Fetch *fetch;
 
   g_return_if_fail (blob == NULL || piece < blob->n_pieces);
 
-  see_time (plan, now_us);
+  exo_plan_see_time (plan, now_us);
   if (blob == NULL || !exo_piece_map_add (blob->have, piece))
     return;
   plan->n_missing--;
@@ -628,7 +383,7 @@ exo_plan_fetch_ended (ExoPlan *plan, ExoPlanFetch id, ExoPlanEnding ending, gint
   Fetch *fetch = exo_plan_find_fetch (plan, id);
   gboolean failed = ending == EXO_PLAN_ENDED_FAILED || ending == EXO_PLAN_ENDED_MISSING;
 
-  see_time (plan, now_us);
+  exo_plan_see_time (plan, now_us);
   if (fetch == NULL)
     return;
   if (failed && !fetch->cancelled && fetch->peer_handle == 0)
@@ -637,7 +392,7 @@ exo_plan_fetch_ended (ExoPlan *plan, ExoPlanFetch id, ExoPlanEnding ending, gint
     {
       if (ending == EXO_PLAN_ENDED_MISSING)
         for (guint32 i = fetch->first; i < fetch->first + fetch->n; i++)
-          forget_has (plan, fetch->peer, fetch->blob, i);
+          exo_plan_forget_has (plan, fetch->peer, fetch->blob, i);
       else
         peer_failed (plan, fetch->peer);
     }
@@ -701,7 +456,7 @@ next_cancel (ExoPlan *plan, ExoPlanAction *out_action)
 gboolean
 exo_plan_next (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
 {
-  see_time (plan, now_us);
+  exo_plan_see_time (plan, now_us);
   exo_plan_void_stalled (plan, plan->now_us);
   give_another_chance (plan, plan->now_us);
   cancel_overdue (plan, plan->now_us);
