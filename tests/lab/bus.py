@@ -228,9 +228,11 @@ class Bus:
             self.owner = values[2]
             self.objects = {}
         elif member == 'PropertiesChanged':
-            known = self.objects.setdefault(path, {}).setdefault(values[0], {})
-            known.update(values[1])
-            self._check(path)
+            # Of what is not known yet, the answer to GetManagedObjects on its way says all.
+            known = self.objects.get(path, {}).get(values[0])
+            if known is not None:
+                known.update(values[1])
+                self._check(path)
         elif member == 'InterfacesAdded':
             self.objects.setdefault(values[0], {}).update(values[1])
             self._check(values[0])
