@@ -116,10 +116,13 @@ say_nothing (const ScriptRequest *request, ScriptReply *reply, gpointer user_dat
   reply->end = SCRIPT_STALL;
 }
 
+/* And nothing more is about to be asked of it. */
 static gboolean
-has_failed (gconstpointer neighbour)
+has_failed (gconstpointer data)
 {
-  return exo_session_n_failures (((const ExoNeighbour *) neighbour)->session) > 0;
+  const ExoNeighbour *neighbour = data;
+
+  return exo_session_n_failures (neighbour->session) > 0 && neighbour->swarm->subscribe_source == 0;
 }
 
 static gboolean
