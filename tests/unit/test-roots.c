@@ -224,6 +224,12 @@ count_warnings (GLogLevelFlags level, const GLogField *fields, gsize n_fields, g
 
 static guint n_warnings;
 
+static void
+on_one_of_two (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_ptr_array_add (user_data, g_object_ref (result));
+}
+
 /* The tests --------------------------------------------------------------------------------------- */
 
 static void
@@ -240,6 +246,37 @@ a_small_file_has_both_names_that_the_hub_may_give_it (void)
   CU_ASSERT_TRUE (is_held (&lab, EXO_OID_SHA1, TEXT, NULL));
   /* The cache does not grow by what is elsewhere */
   CU_ASSERT_EQUAL (exo_store_cache_bytes (lab.store), 0);
+  lab_close (&lab);
+}
+
+/* Two transfers of one model, say two revisions that share a file, find it in a root at the same time. */
+static void
+two_copies_at_once_are_not_in_each_others_way (void)
+{
+  Lab lab;
+  g_autofree char *text = g_strnfill (8u << 20, 'x'), *oid = oid_of (EXO_OID_SHA256, text),
+                  *in_root = NULL, *path = NULL, *copied = NULL;
+  g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (g_object_unref);
+  gsize n = 0;
+
+  lab_open (&lab);
+  in_root = put (&lab, "org--name/model.safetensors", text);
+  path = blob_path (&lab, text);
+  scan (&lab);
+  for (guint i = 0; i < 2; i++)
+    exo_store_adopt_async (lab.store, EXO_REPO_MODEL, ID, oid, strlen (text), "model.safetensors",
+                           NULL, on_one_of_two, results);
+  while (results->len < 2)
+    g_main_context_iteration (NULL, TRUE);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      CU_ASSERT_TRUE (exo_store_adopt_finish (lab.store, results->pdata[i], &error));
+      CU_ASSERT_PTR_NULL (error);
+    }
+  CU_ASSERT_TRUE (g_file_get_contents (path, &copied, &n, NULL));
+  CU_ASSERT_EQUAL (g_strcmp0 (copied, text), 0);
   lab_close (&lab);
 }
 
@@ -582,6 +619,7 @@ main (void)
 {
   CU_TestInfo tests[] = {
     TEST (a_small_file_has_both_names_that_the_hub_may_give_it),
+    TEST (two_copies_at_once_are_not_in_each_others_way),
     TEST (what_git_would_not_keep_is_hashed_once_only),
     TEST (a_restart_reads_nothing_again),
     TEST (a_moved_folder_is_not_read_again),

@@ -276,17 +276,40 @@ take_from_roots (ExoStore *store,
   return take_from_any (store, adopt, sources, copy_root_file, cancellable, out_done, error);
 }
 
+/* One at a time for each blob: two would write to one temporary file. Who comes second waits, and finds it there. */
+static void
+begin (ExoStore *store, const Adopt *adopt)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&store->adopt_mutex);
+
+  while (g_hash_table_contains (store->adopting, adopt->path))
+    g_cond_wait (&store->adopted, &store->adopt_mutex);
+  g_hash_table_add (store->adopting, adopt->path);
+}
+
+static void
+end (ExoStore *store, const Adopt *adopt)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&store->adopt_mutex);
+
+  g_hash_table_remove (store->adopting, adopt->path);
+  g_cond_broadcast (&store->adopted);
+}
+
 static void
 adopt_work (ExoStore *store, GTask *task, gpointer task_data)
 {
   Adopt *adopt = task_data;
   GCancellable *cancellable = g_task_get_cancellable (task);
   GError *error = NULL;
-  gboolean done = FALSE;
+  gboolean done = FALSE, fine;
 
-  if (!look_in_place (store, adopt, cancellable, &done, &error) ||
-      (!done && !take_from_cache (store, adopt, cancellable, &done, &error)) ||
-      (!done && !take_from_roots (store, adopt, cancellable, &done, &error)))
+  begin (store, adopt);
+  fine = look_in_place (store, adopt, cancellable, &done, &error) &&
+         (done || take_from_cache (store, adopt, cancellable, &done, &error)) &&
+         (done || take_from_roots (store, adopt, cancellable, &done, &error));
+  end (store, adopt);
+  if (!fine)
     g_task_return_error (task, error);
   else
     g_task_return_boolean (task, done);

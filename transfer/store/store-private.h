@@ -41,6 +41,9 @@ struct ExoStore
   ExoIndex *index;
   gint stopping; /* atomic */
   GThreadPool *writer, *syncer, *hashers, *jobs, *copiers, *scanner;
+  GMutex adopt_mutex;       /* of the next two */
+  GCond adopted;            /* one path less in: */
+  GHashTable *adopting;     /* (element-type utf8) set: blobs being put in place, borrowed */
   GStrv roots;              /* (nullable); not changed once threads run */
   GHashTable *roots_said;   /* scanner; (element-type utf8): roots with trouble that was told */
   gint scanning;            /* atomic: a scan runs, or waits to */

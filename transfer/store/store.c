@@ -173,6 +173,9 @@ exo_store_new (const char *hub_cache, const char *state_dir, GError **error)
   store->jobs = pool_new (2);
   store->copiers = pool_new (2);
   store->scanner = pool_new (1);
+  g_mutex_init (&store->adopt_mutex);
+  g_cond_init (&store->adopted);
+  store->adopting = g_hash_table_new (g_str_hash, g_str_equal);
   store->roots_said = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return store;
 }
@@ -194,6 +197,9 @@ exo_store_unref (ExoStore *store)
   g_free (store->boot_id);
   g_strfreev (store->roots);
   g_hash_table_unref (store->roots_said);
+  g_hash_table_unref (store->adopting);
+  g_cond_clear (&store->adopted);
+  g_mutex_clear (&store->adopt_mutex);
   g_free (store);
 }
 
