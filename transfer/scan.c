@@ -41,8 +41,11 @@ on_manifest (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (ExoManifest) manifest =
       engine->hub != NULL ? exo_hub_manifest_finish (engine->hub, result, NULL) : NULL;
 
-  if (manifest != NULL)
-    exo_store_note_manifest (engine->store, manifest);
+  if (manifest == NULL)
+    return;
+  exo_store_note_manifest (engine->store, manifest);
+  for (guint i = 0; !engine->stopping && i < exo_manifest_n_files (manifest); i++)
+    exo_swarm_found (engine->swarm, exo_manifest_file (manifest, i)->oid);
 }
 
 static void
@@ -71,6 +74,16 @@ ask (ExoEngine *engine, ExoRepoType type, const char *id, gboolean in_root)
   exo_hub_is_open_async (engine->hub, type, id, NULL, on_repo_open, question);
 }
 
+/* Neighbours that wait for it asked when it was not known here. */
+static void
+on_found (ExoStore *store, const char *oid, gpointer user_data)
+{
+  ExoEngine *engine = user_data;
+
+  if (!engine->stopping)
+    exo_swarm_found (engine->swarm, oid);
+}
+
 static void
 scan (ExoEngine *engine)
 {
@@ -78,7 +91,7 @@ scan (ExoEngine *engine)
   g_autoptr (GPtrArray) models = exo_store_unlisted_repos (engine->store);
 
   engine->scanned_us = g_get_monotonic_time ();
-  exo_store_scan (engine->store, NULL, NULL);
+  exo_store_scan (engine->store, on_found, engine);
   for (guint i = 0; i + 1 < repos->len; i += 2)
     {
       ExoRepoType type;

@@ -198,6 +198,7 @@ lab_node_start (LabNode *node, LabNode *peer)
     .peers = peers,
     .serve_programs = TRUE,
     .exo_port = engine_lab.exo_port,
+    .roots = engine_lab.roots,
   };
 
   node->engine = exo_engine_new (&config, &error);

@@ -32,8 +32,9 @@ typedef struct
   guint64 bytes;  /* of all files */
   guint64 unique; /* of all different ones: what one download costs */
   guint n_files;
-  gboolean may_mount; /* root: what is mounted goes with the program */
-  guint16 exo_port; /* for engines to come; 0, as at first: they ask no exo */
+  gboolean may_mount;       /* root: what is mounted goes with the program */
+  guint16 exo_port;         /* for engines to come; 0, as at first: they ask no exo */
+  const char *const *roots; /* likewise; NULL, as at first: none */
 } EngineLab;
 
 extern EngineLab engine_lab;

@@ -153,6 +153,67 @@ who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not (void)
   lab_node_close (&node);
 }
 
+/* It has said what it wants. */
+static gboolean
+has_subscriber (gconstpointer data)
+{
+  g_autoptr (GPtrArray) nodes = exo_engine_nodes (((const LabNode *) data)->engine);
+
+  return nodes->len == 2;
+}
+
+static gboolean
+has_asked_for_all (gconstpointer data)
+{
+  const LabNode *node = data;
+  g_autoptr (GPtrArray) transfers = exo_engine_transfers (node->engine);
+  const ExoTransfer *transfer = g_ptr_array_index (transfers, 0);
+
+  return transfer->state == EXO_TRANSFER_TRANSFERRING && transfer->n_looking == 0 &&
+         exo_swarm_is_informed (node->engine->swarm);
+}
+
+/* As exo would leave it there. */
+static void
+put_into_root (const char *root)
+{
+  g_autofree char *from = g_build_filename (engine_lab.folder, "hub-root", "models", LAB_MODEL,
+                                            "main", NULL),
+                  *to = g_build_filename (root, "org--name", NULL);
+
+  const char *const words[] = { "cp", "-r", from, to, NULL };
+
+  CU_ASSERT_EQUAL_FATAL (g_mkdir_with_parents (root, 0700), 0);
+  CU_ASSERT_TRUE_FATAL (g_spawn_sync (NULL, (char **) words, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+                                      NULL, NULL, NULL, NULL));
+}
+
+/* The Hub sends no bytes, and the neighbour had none when it was asked. */
+static void
+what_is_found_later_is_told_to_who_waits_for_it (void)
+{
+  g_autofree char *root = g_build_filename (engine_lab.folder, "models", NULL);
+  const char *const roots[] = { root, NULL };
+  LabNode one, two;
+  ExoTransfer *transfer;
+
+  engine_lab.roots = roots;
+  lab_node_open (&one, "one", NULL);
+  engine_lab.roots = NULL;
+  lab_node_open (&two, "two", &one);
+  stand_in_faults (engine_lab.hub, LAB_SILENT_CDN);
+  transfer = lab_node_pull (&two, LAB_MODEL);
+  lab_wait (has_subscriber, &one);
+  lab_wait (has_asked_for_all, &two);
+  put_into_root (root);
+  one.engine->scanned_us = 1; /* long ago */
+  exo_engine_scan_again (one.engine);
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&two));
+  lab_node_close (&two);
+  lab_node_close (&one);
+}
+
 int
 main (void)
 {
@@ -160,7 +221,9 @@ main (void)
     TEST (who_talks_nonsense_is_named_once_and_not_waited_for),
     TEST (who_breaks_off_time_after_time_is_not_waited_for),
     TEST (the_hub_is_not_asked_before_the_neighbours_were_heard),
-    TEST (who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not), CU_TEST_INFO_NULL
+    TEST (who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not),
+    TEST (what_is_found_later_is_told_to_who_waits_for_it),
+    CU_TEST_INFO_NULL
   };
   int result;
 

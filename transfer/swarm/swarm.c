@@ -441,6 +441,12 @@ exo_swarm_bytes_from_lan (ExoSwarm *swarm)
 }
 
 void
+exo_swarm_found (ExoSwarm *swarm, const char *oid)
+{
+  exo_announcer_state (swarm->announcer, oid);
+}
+
+void
 exo_swarm_forget (ExoSwarm *swarm, const char *oid)
 {
   g_hash_table_remove (swarm->parked, oid);

@@ -132,6 +132,8 @@ guint64 exo_swarm_bytes_from_hub (ExoSwarm *swarm);
 guint64 exo_swarm_bytes_from_lan (ExoSwarm *swarm);
 guint exo_swarm_n_sources (ExoSwarm *swarm); /* neighbours it fetches from now */
 
+/* The blob may have come to the disk, or may be given to neighbours from now on: those that wait for it are told what there is. */
+void exo_swarm_found (ExoSwarm *swarm, const char *oid);
 /* The blob is gone from the disk: neither parked nor served from here on. */
 void exo_swarm_forget (ExoSwarm *swarm, const char *oid);
 
