@@ -15,6 +15,7 @@
  *   scan.c      what other tools downloaded: found, and asked about
  *   card.c      what this node says of itself
  *   look.c      what exo is at, here and on the neighbours
+ *   watch.c     warns of trouble with the Hub and the network
  *   statics.c   neighbours named in the configuration
  *   models.c    what is in the cache: listed, removed, verified
  *   diagnose.c  what is wrong, and how to mend it
@@ -24,6 +25,7 @@
 
 #include "transfer/engine.h"
 #include "transfer/swarm/swarm.h"
+#include "transfer/trouble.h"
 
 G_BEGIN_DECLS
 
@@ -58,9 +60,10 @@ struct _ExoEngine
   GPtrArray *forgotten; /* ExoTransfer, owned: not in the list any more; until the next tell() */
   GPtrArray *notices;   /* of tell.c, owned: to be told */
   guint64 base_from_hub, base_from_lan, base_served; /* totals of earlier runs */
-  gboolean hub_reachable;                            /* as last shown on the node card */
-  gint64 scanned_us;                                 /* when the last scan began; 0: none yet */
-  gint64 last_saved_us;                              /* totals written to the store */
+  ExoTrouble hub_trouble, network_trouble;
+  gboolean hub_reachable; /* as last shown on the node card */
+  gint64 scanned_us;      /* when the last scan began; 0: none yet */
+  gint64 last_saved_us;   /* totals written to the store */
 };
 
 /* rate.c: sampled each tick: bytes per second over the last five seconds. */
@@ -237,6 +240,9 @@ void exo_look_card_wanted (ExoLanRequest *request, gpointer look);
 void
 exo_look_stop (ExoLook *look); /* who waits is answered; before the LAN server and the nodes go */
 void exo_look_free (ExoLook *look); /* after the fetcher; NULL is fine */
+
+/* watch.c */
+void exo_engine_watch (ExoEngine *engine, gint64 now_us); /* as long as something is transferred */
 
 /* statics.c */
 ExoStatics *exo_statics_new (ExoEngine *engine, const char *const *peers);

@@ -165,6 +165,7 @@ tick (gpointer user_data)
   exo_node_tick (engine->self, now_us);
   save_progress (engine, now_us);
   check_restored (engine, now_us);
+  exo_engine_watch (engine, now_us);
   g_signal_emit (engine, signals[CHANGED], 0);
   if (is_busy (engine))
     return G_SOURCE_CONTINUE;
