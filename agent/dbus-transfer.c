@@ -18,6 +18,7 @@ exo_dbus_transfer_path (ExoTransfer *transfer)
 static void
 on_changed (ExoTransfer *transfer, ExoAgent1Transfer *iface)
 {
+  static const char *const none[] = { NULL };
   ExoTransferInfo info;
   g_autofree char *message = NULL;
 
@@ -27,6 +28,9 @@ on_changed (ExoTransfer *transfer, ExoAgent1Transfer *iface)
   exo_agent1_transfer_set_model (iface, info.model);
   exo_agent1_transfer_set_type_ (iface, exo_repo_type_name (info.type));
   exo_agent1_transfer_set_revision (iface, info.revision);
+  exo_agent1_transfer_set_include (iface, info.includes != NULL ? info.includes : none);
+  exo_agent1_transfer_set_exclude (iface, info.excludes != NULL ? info.excludes : none);
+  exo_agent1_transfer_set_on_demand (iface, info.on_demand);
   exo_agent1_transfer_set_commit (iface, info.commit);
   exo_agent1_transfer_set_state (iface, exo_transfer_state_name (info.state));
   exo_agent1_transfer_set_bytes_total (iface, info.bytes_total);

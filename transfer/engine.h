@@ -176,6 +176,10 @@ typedef struct
   const char *model;    /* org/name */
   const char *revision; /* as asked for; "main" if nothing was */
   const char *commit;   /* "" until resolved */
+  /* Globs, sorted; (nullable): none */
+  const char *const *includes;
+  const char *const *excludes;
+  gboolean on_demand; /* programs ask for its files, one by one */
   ExoTransferState state;
   guint64 bytes_total;                    /* 0 until resolved */
   guint64 bytes_done;                     /* on disk, <= bytes_total */

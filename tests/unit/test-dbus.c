@@ -584,6 +584,12 @@ what_was_there_before_the_service_is_exported_too (void)
 static void
 fill (ExoTransferInfo *info)
 {
+  static const char *const includes[] = { "*.json", "*Q4*", NULL };
+  static const char *const excludes[] = { "*.bin", NULL };
+
+  info->includes = includes;
+  info->excludes = excludes;
+  info->on_demand = TRUE;
   info->commit = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
   info->state = EXO_TRANSFER_TRANSFERRING;
   info->bytes_total = 100;
@@ -613,6 +619,9 @@ transfer_properties_follow_its_facts (void)
     { "Model", "'org/model'" },
     { "Type", "'model'" },
     { "Revision", "'main'" },
+    { "Include", "['*.json', '*Q4*']" },
+    { "Exclude", "['*.bin']" },
+    { "OnDemand", "true" },
     { "Commit", "'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'" },
     { "State", "'transferring'" },
     { "BytesTotal", "uint64 100" },

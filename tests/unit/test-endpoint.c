@@ -162,6 +162,7 @@ a_file_comes_from_the_hub_once (void)
   CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 20u << 20);
   lab_wait_state (transfer_of (&node), EXO_TRANSFER_COMPLETE);
   exo_transfer_get_info (transfer_of (&node), &info);
+  CU_ASSERT_TRUE (info.on_demand);
   CU_ASSERT_STRING_EQUAL (info.model, LAB_MODEL);
   CU_ASSERT_EQUAL (info.bytes_total, 20u << 20);
   CU_ASSERT_EQUAL (info.bytes_done, 20u << 20);

@@ -72,6 +72,9 @@ globs_choose_files (void)
   exo_transfer_get_info (transfer, &info);
   CU_ASSERT_EQUAL (info.files_total, 1);
   CU_ASSERT_EQUAL (info.bytes_total, 1234);
+  CU_ASSERT_TRUE (g_strv_equal (info.includes, includes));
+  CU_ASSERT_TRUE (g_strv_equal (info.excludes, excludes));
+  CU_ASSERT_FALSE (info.on_demand);
   CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 1234);
   lab_node_close (&node);
 }
