@@ -4,6 +4,7 @@
  */
 
 #include "agent/dbus.h"
+#include "tests/unit/bus-lab.h"
 #include "tests/unit/fake-engine.h"
 #include "tests/unit/suite.h"
 #include "transfer/store/store.h"
@@ -43,15 +44,6 @@ on_timeout (gpointer user_data)
   while (!(condition) && !(f)->timed_out)                                                          \
     g_main_context_iteration (NULL, TRUE);                                                         \
   CU_ASSERT_TRUE (condition)
-
-static GDBusConnection *
-connect_to (GTestDBus *bus)
-{
-  return g_dbus_connection_new_for_address_sync (g_test_dbus_get_bus_address (bus),
-                                                 G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                     G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                                 NULL, NULL, NULL);
-}
 
 static void
 on_signal (GDBusConnection *connection,
@@ -117,8 +109,8 @@ set_up (void)
 
   f->bus = g_test_dbus_new (G_TEST_DBUS_NONE);
   g_test_dbus_up (f->bus);
-  f->server = connect_to (f->bus);
-  f->client = connect_to (f->bus);
+  f->server = bus_lab_connect (g_test_dbus_get_bus_address (f->bus));
+  f->client = bus_lab_connect (g_test_dbus_get_bus_address (f->bus));
   f->signals = g_ptr_array_new_with_free_func (g_free);
   f->subscription_id =
       g_dbus_connection_signal_subscribe (f->client, EXO_DBUS_NAME, NULL, NULL, NULL, NULL,
@@ -153,31 +145,10 @@ tear_down (Fixture *f)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Fixture, tear_down)
 
-static void
-on_called (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  *(GAsyncResult **) user_data = g_object_ref (result);
-}
-
-/* @parameters: floating, (nullable). The reply printed, or "NAME: message" of the error. */
 static char *
 call (Fixture *f, const char *path, const char *interface, const char *method, GVariant *parameters)
 {
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GVariant) reply = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *name = NULL;
-
-  g_dbus_connection_call (f->client, EXO_DBUS_NAME, path, interface, method, parameters, NULL,
-                          G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_called, &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  reply = g_dbus_connection_call_finish (f->client, result, &error);
-  if (reply != NULL)
-    return g_variant_print (reply, FALSE);
-  name = g_dbus_error_get_remote_error (error);
-  g_dbus_error_strip_remote_error (error);
-  return g_strdup_printf ("%s: %s", name, error->message);
+  return bus_lab_call_text (f->client, EXO_DBUS_NAME, path, interface, method, parameters);
 }
 
 #define ASSERT_CALL(f, path, interface, method, parameters, expected)                              \
@@ -260,16 +231,11 @@ describe_interface (GDBusNodeInfo *node, const char *name)
 static GDBusNodeInfo *
 introspect (Fixture *f, const char *path)
 {
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GVariant) reply =
+      bus_lab_call (f->client, EXO_DBUS_NAME, path, "org.freedesktop.DBus.Introspectable",
+                    "Introspect", NULL, NULL);
   const char *xml = "<node/>";
 
-  g_dbus_connection_call (f->client, EXO_DBUS_NAME, path, "org.freedesktop.DBus.Introspectable",
-                          "Introspect", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_called,
-                          &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  reply = g_dbus_connection_call_finish (f->client, result, NULL);
   if (reply != NULL)
     g_variant_get (reply, "(&s)", &xml);
   return g_dbus_node_info_new_for_xml (xml, NULL);
@@ -737,7 +703,7 @@ static void
 second_agent_learns_that_the_name_is_taken (void)
 {
   g_autoptr (Fixture) f = set_up ();
-  g_autoptr (GDBusConnection) other = connect_to (f->bus);
+  g_autoptr (GDBusConnection) other = bus_lab_connect (g_test_dbus_get_bus_address (f->bus));
   ExoDbus *second = start_service (f, other);
 
   WAIT_UNTIL (f, f->lost != NULL);
