@@ -31,14 +31,17 @@ typedef struct
   char *path; /* D-Bus object, what identifies it */
   guint id;   /* for people */
   char *model, *type;
+  char *revision;            /* as asked for */
+  char **include, **exclude; /* globs it was asked for with; empty: none */
+  gboolean on_demand;        /* programs ask for its files; no Pull is the same again */
   ExoViewState state;
-  guint64 total, done;         /* total is 0 until resolved; done <= total */
-  guint64 from_hub, from_lan;  /* fetched for it */
-  guint64 rate;                /* bytes/s; 0 unless transferring */
-  gint64 eta;                  /* seconds left; -1: unknown */
-  gint64 started, finished;    /* 0: not yet */
-  char *error, *error_message; /* NAME of org.exo.Agent1.Error and what happened; "" if nothing did. Also set while it waits
-                                  and will go on by itself */
+  guint64 total, done;        /* total is 0 until resolved; done <= total */
+  guint64 from_hub, from_lan; /* fetched for it */
+  guint64 rate;               /* bytes/s; 0 unless transferring */
+  gint64 eta;                 /* seconds left; -1: unknown */
+  gint64 started, finished;   /* 0: not yet */
+  /* NAME of org.exo.Agent1.Error and what happened; "" if nothing did. Also set while it waits and will go on by itself */
+  char *error, *error_message;
 } ExoViewTransfer;
 
 typedef struct
@@ -71,6 +74,11 @@ void exo_view_free (ExoView *view);
 void exo_view_transfer_free (ExoViewTransfer *transfer);
 void exo_view_node_free (ExoViewNode *node);
 void exo_view_warning_free (ExoViewWarning *warning);
+
+/* (nullable): the view's own */
+ExoViewTransfer *exo_view_find_transfer (const ExoView *view, const char *path);
+/* Neither paused nor over. */
+gboolean exo_view_is_running (const ExoViewTransfer *transfer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoView, exo_view_free)
 
