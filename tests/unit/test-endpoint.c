@@ -363,6 +363,30 @@ the_api_answers_with_json (void)
 }
 
 static void
+only_the_page_may_run_scripts (void)
+{
+  static const struct
+  {
+    const char *path, *policy;
+  } rows[] = { { "/", "script-src 'sha256-" },
+               { FILE_OF ("config.json"), "sandbox" },
+               { "/" LAB_MODEL "/raw/main/" LARGE, "sandbox" },
+               { FILE_OF ("missing.html"), "sandbox" } };
+  LabNode node;
+
+  lab_node_open (&node, "one", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_auto (Answer) answer = { 0 };
+
+      ask (&node, "GET", rows[i].path, NULL, &answer);
+      CU_ASSERT_PTR_NOT_NULL (strstr (header (&answer, "content-security-policy"), rows[i].policy));
+      CU_ASSERT_STRING_EQUAL (header (&answer, "x-content-type-options"), "nosniff");
+    }
+  lab_node_close (&node);
+}
+
+static void
 pages_of_other_sites_and_loops_are_refused (void)
 {
   static const struct
@@ -580,6 +604,7 @@ main (void)
                           TEST (ranges_are_what_clients_need),
                           TEST (heads_and_misses_are_answered_from_the_list),
                           TEST (the_api_answers_with_json),
+                          TEST (only_the_page_may_run_scripts),
                           TEST (pages_of_other_sites_and_loops_are_refused),
                           TEST (a_client_that_holds_the_lock_is_served),
                           TEST (who_reads_a_paused_transfer_is_told),

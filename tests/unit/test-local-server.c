@@ -97,6 +97,9 @@ on_request (ExoLocalServer *server, ExoLocalRequest *request, gpointer user_data
   if (strcmp (path, "/file") == 0)
     exo_local_respond_file (request, 206, text_headers, fcntl (fixture->fd, F_DUPFD_CLOEXEC, 0),
                             first, length);
+  else if (strcmp (path, "/page") == 0)
+    exo_local_respond (request, 200,
+                       (const char *const[]){ "Content-Security-Policy", "own", NULL }, NULL);
   else if (strcmp (path, "/length") == 0)
     exo_local_respond_head (request, 200, text_headers, length);
   else if (strcmp (path, "/stream") == 0)
@@ -396,6 +399,47 @@ other_hosts_and_pages_of_other_sites_are_refused (void)
   CU_ASSERT_EQUAL (status_of (fixture, "GET / HTTP/1.1\r\n\r\n"), 403);
   CU_ASSERT_EQUAL (status_of (fixture, "GET / HTTP/1.0\r\n\r\n"), 403);
   CU_ASSERT_EQUAL (g_atomic_int_get (&fixture->n_asked), welcome);
+  teardown (fixture);
+}
+
+#define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
+#define SANDBOX "Content-Security-Policy: default-src 'none'; sandbox\r\n"
+
+static void
+browsers_are_told_to_run_nothing (void)
+{
+  static const struct
+  {
+    guint status;
+    const char *line, *headers, *policy;
+  } rows[] = {
+    { 200, "GET /", "", SANDBOX },
+    { 200, "HEAD /", "", SANDBOX },
+    { 206, "GET /file?0,3", "", SANDBOX },
+    { 200, "HEAD /length?0,3", "", SANDBOX },
+    { 200, "GET /stream?0,3", "", SANDBOX },
+    { 403, "GET /", "Origin: http://evil.example\r\n", SANDBOX },
+    { 413, "POST /", "Content-Length: 99999999\r\n", SANDBOX },
+    { 200, "GET /page", "", "Content-Security-Policy: own\r\n" },
+  };
+  Fixture *fixture = setup ();
+
+  fixture->step = SIZE;
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_auto (Answer) answer = { 0 };
+      int fd = client (fixture);
+      const char *policy;
+
+      ask (fixture, fd, rows[i].line, rows[i].headers, "");
+      CU_ASSERT_TRUE_FATAL (read_head (fd, &answer));
+      CU_ASSERT_EQUAL (answer.status, rows[i].status);
+      CU_ASSERT_PTR_NOT_NULL (strstr (answer.head, NOSNIFF));
+      policy = strstr (answer.head, rows[i].policy);
+      CU_ASSERT_PTR_NOT_NULL_FATAL (policy);
+      CU_ASSERT_PTR_NULL (strstr (policy + 1, "Content-Security-Policy"));
+      close (fd);
+    }
   teardown (fixture);
 }
 
@@ -791,6 +835,7 @@ connections_past_the_limit_are_turned_away (void)
   over = client (fixture);
   CU_ASSERT_TRUE (hear (over, FALSE, &answer) && answer.status == 503);
   CU_ASSERT_TRUE (body_is (&answer, "{\"error\":\"too many connections\"}\n") && is_closed (over));
+  CU_ASSERT_TRUE (strstr (answer.head, NOSNIFF) != NULL && strstr (answer.head, SANDBOX) != NULL);
   close (over);
   ask (fixture, fds[0], "GET /", "", "");
   CU_ASSERT_TRUE (hear (fds[0], FALSE, &answer) && answer.status == 200);
@@ -829,6 +874,7 @@ EXO_SUITE ("local-server",
            TEST (pipelined_requests_are_answered_in_order),
            TEST (files_are_served_in_the_range_given),
            TEST (other_hosts_and_pages_of_other_sites_are_refused),
+           TEST (browsers_are_told_to_run_nothing),
            TEST (what_is_malformed_or_too_large_is_refused),
            TEST (a_body_past_the_limit_is_refused),
            TEST (programs_of_other_users_are_refused),

@@ -284,8 +284,6 @@ answer_page (ExoLocalRequest *request)
                                   "text/html; charset=utf-8",
                                   "Content-Security-Policy",
                                   policy,
-                                  "X-Content-Type-Options",
-                                  "nosniff",
                                   "Referrer-Policy",
                                   "no-referrer",
                                   NULL };

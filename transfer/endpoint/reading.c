@@ -364,8 +364,6 @@ make_headers (const ExoReading *reading, Headers *headers)
   headers->size = g_strdup_printf ("%" G_GUINT64_FORMAT, reading->file->size);
   headers->values[n++] = "Content-Type";
   headers->values[n++] = "application/octet-stream";
-  headers->values[n++] = "X-Content-Type-Options"; /* a model's page is no page of this server */
-  headers->values[n++] = "nosniff";
   headers->values[n++] = "ETag";
   headers->values[n++] = headers->etag;
   headers->values[n++] = "X-Linked-Etag";

@@ -125,6 +125,19 @@ announces_too_much (const ExoLocalRequest *request)
                             n > EXO_LOCAL_BODY_MAX);
 }
 
+/* @why: plain words of ours, without quotes */
+static enum MHD_Result
+refuse (ExoLocalRequest *request, guint status, const char *why)
+{
+  g_autofree char *text = g_strdup_printf ("{\"error\":\"%s\"}", why);
+  struct MHD_Response *response =
+      MHD_create_response_from_buffer (strlen (text), text, MHD_RESPMEM_MUST_COPY);
+
+  if (response != NULL)
+    exo_local_protect (response);
+  return exo_reply (request->connection, status, response, "application/json", NULL, NULL);
+}
+
 /* Returns: the status to refuse it with, 0 if it is welcome */
 static guint
 judge (ExoLocalRequest *request, const char *method, const char **out_why)
@@ -167,7 +180,7 @@ begin (ExoLocalRequest *request, const char *method)
   g_mutex_unlock (&request->server->lock);
   refused = judge (request, method, &why);
   if (refused != 0)
-    return exo_reply_error (request->connection, refused, why, NULL, NULL);
+    return refuse (request, refused, why);
   if (request->post)
     request->incoming = g_byte_array_new ();
   return MHD_YES;
@@ -234,8 +247,7 @@ exo_local_on_request (void *cls,
       return MHD_YES;
     }
   if (request->too_large)
-    return exo_reply_error (connection, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large", NULL,
-                            NULL);
+    return refuse (request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
   g_mutex_lock (&server->lock);
   answered = !server->closing && request->state == LOCAL_REQUEST_ANSWERED;
   if (!server->closing && request->state == LOCAL_REQUEST_READING)

@@ -121,6 +121,8 @@ void exo_local_on_completed (void *cls,
 
 /* local-server.c */
 gboolean exo_local_deliver (gpointer request); /* a message */
+/* Adds what every answer has (local-server.h). */
+void exo_local_protect (struct MHD_Response *response);
 /* Queues the answer. Consumes @response */
 void exo_local_finish (ExoLocalRequest *request,
                        guint status,

@@ -15,6 +15,7 @@
 #define STACK_BYTES       (128u * 1024u)
 #define CONNECTION_MEMORY (32u * 1024u) /* the headers of a request, and those of its answer */
 #define PORT_TRIES        16u
+#define POLICY            "Content-Security-Policy"
 
 /* Connections ----------------------------------------------------------------------------- */
 
@@ -34,10 +35,12 @@ admit (ExoLocalServer *server)
 static void
 turn_away (int fd)
 {
-  static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
-                               "Content-Type: application/json\r\nContent-Length: 33\r\n"
-                               "Retry-After: 1\r\nConnection: close\r\n\r\n"
-                               "{\"error\":\"too many connections\"}\n";
+  static const char answer[] =
+      "HTTP/1.1 503 Service Unavailable\r\n"
+      "Content-Type: application/json\r\nContent-Length: 33\r\n"
+      "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; sandbox\r\n"
+      "Retry-After: 1\r\nConnection: close\r\n\r\n"
+      "{\"error\":\"too many connections\"}\n";
 
   if (send (fd, answer, sizeof answer - 1, MSG_NOSIGNAL) < 0)
     g_debug ("turned a client away without a word: %s", g_strerror (errno));
@@ -145,6 +148,14 @@ exo_local_request_body (ExoLocalRequest *request)
 /* Answers --------------------------------------------------------------------------------- */
 
 void
+exo_local_protect (struct MHD_Response *response)
+{
+  MHD_add_response_header (response, "X-Content-Type-Options", "nosniff");
+  if (MHD_get_response_header (response, POLICY) == NULL)
+    MHD_add_response_header (response, POLICY, "default-src 'none'; sandbox");
+}
+
+void
 exo_local_finish (ExoLocalRequest *request,
                   guint status,
                   const char *const *headers,
@@ -155,6 +166,7 @@ exo_local_finish (ExoLocalRequest *request,
   for (const char *const *i = headers; i != NULL && i[0] != NULL; i += 2)
     if (MHD_add_response_header (response, i[0], i[1]) != MHD_YES)
       g_critical ("not a header of an answer: %s", i[0]);
+  exo_local_protect (response);
   g_mutex_lock (&server->lock);
   request->status = status;
   request->response = response;

@@ -12,6 +12,10 @@
  *   413, 414, 400, 501  what is too large or malformed: EXO_LOCAL_* below. What does not come as far as a request line and
  *        headers (431, also 400 and 413) libmicrohttpd refuses itself, with a line of HTML
  *   503  connections past EXO_LOCAL_CONNECTIONS_MAX are closed at once
+ *
+ * Much of what is answered was written by strangers and shares its origin with pages of the owner's, so every answer has
+ * "X-Content-Type-Options: nosniff" and, unless its headers say otherwise, "Content-Security-Policy: default-src 'none';
+ * sandbox": a browser that is led here runs and loads nothing.
  */
 
 #pragma once
