@@ -76,6 +76,9 @@ ExoNotice *exo_notices_next (ExoNotices *notices);
 /* When to update without a change of the view, monotonic; -1: never */
 gint64 exo_notices_due (const ExoNotices *notices);
 
+/* The user pressed a button, so that the same failure again is news: the answer to it. @target: (nullable) */
+void exo_notices_pressed (ExoNotices *notices, ExoMenuAction action, const char *target);
+
 /* The notice is not on the screen any more: closed, expired, or its server has gone. Unknown ids are fine. */
 void exo_notices_gone (ExoNotices *notices, guint id);
 
