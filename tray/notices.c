@@ -21,6 +21,7 @@ typedef struct
   guint id;            /* of its notice; 0: none on the screen */
   guint percent;       /* in that notice */
   gint64 shown_us;
+  gboolean stale;       /* that notice is, for want of time since */
   char *failure;        /* (nullable): told last */
   guint64 failure_done; /* bytes there were then */
   guint round;          /* of updates: the last one it was seen in */
@@ -169,6 +170,7 @@ show_progress (ExoNotices *notices, Track *track, const ExoViewTransfer *transfe
   track->id = show (notices, exo_notice_progress (transfer), track->id);
   track->percent = exo_format_percent (transfer->done, transfer->total);
   track->shown_us = notices->now_us;
+  track->stale = FALSE;
 }
 
 /* What failed and is tried again has started when it gets further than it was. */
@@ -194,10 +196,14 @@ follow_running (ExoNotices *notices, Track *track, const ExoViewTransfer *transf
       if (n_on_screen (notices) < EXO_NOTICES_PROGRESS_MAX)
         show_progress (notices, track, transfer);
     }
-  else if (track->id != 0 && notices->now_us - track->shown_us >= EXO_NOTICES_PERIOD_US &&
-           (track->percent != exo_format_percent (transfer->done, transfer->total) ||
-            track->state == EXO_VIEW_PAUSED))
-    show_progress (notices, track, transfer);
+  else if (track->id != 0)
+    {
+      if (track->percent != exo_format_percent (transfer->done, transfer->total) ||
+          track->state == EXO_VIEW_PAUSED)
+        track->stale = TRUE;
+      if (track->stale && notices->now_us - track->shown_us >= EXO_NOTICES_PERIOD_US)
+        show_progress (notices, track, transfer);
+    }
 }
 
 /* A program that reads no more has paused nothing. */
@@ -483,6 +489,8 @@ exo_notices_due (const ExoNotices *notices)
       gint64 start_us = track->began_us + EXO_NOTICES_QUIET_US;
       if (track->state < EXO_VIEW_PAUSED && !track->told_start && start_us > notices->now_us)
         due_us = MIN (due_us, start_us);
+      if (track->id != 0 && track->stale)
+        due_us = MIN (due_us, track->shown_us + EXO_NOTICES_PERIOD_US);
     }
   return due_us == G_MAXINT64 ? -1 : due_us;
 }

@@ -1,4 +1,4 @@
-/* tray.h - all of exo-tray on one connection: agent in, icon and menu out, clicks back
+/* tray.h - all of exo-tray on one connection: agent in; icon, menu and notifications out; clicks back
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -152,6 +152,28 @@ two_updates_a_second_at_most (void)
   CU_ASSERT_EQUAL (n_after (&desk, 10), 0); /* the same percentage is no news */
 }
 
+/* What comes too soon after the last update is shown when its time has come, also when nothing moves any more. */
+static void
+the_last_step_before_a_stall_is_shown (void)
+{
+  g_auto (Desk) desk = desk_new ();
+  ExoViewTransfer *transfer = pull (&desk, "a/one");
+
+  n_after (&desk, 0);
+  CU_ASSERT_EQUAL (n_after (&desk, 3), 1);
+  transfer->done = 100 * MB;
+  assert_after (&desk, 0.1, "");
+  CU_ASSERT_EQUAL (exo_notices_due (desk.notices), desk.now_us + EXO_NOTICES_PERIOD_US * 4 / 5);
+  assert_after (&desk, 0.4, "1 Downloading a/one|10 %|10|0\n");
+  CU_ASSERT_EQUAL (exo_notices_due (desk.notices), -1);
+
+  transfer->state = EXO_VIEW_PAUSED;
+  n_after (&desk, 0.1);
+  transfer->state = EXO_VIEW_TRANSFERRING;
+  assert_after (&desk, 0.1, "");
+  assert_after (&desk, 0.4, "1 Downloading a/one|10 %|10|0\n");
+}
+
 static void
 a_short_one_is_told_when_it_is_ready (void)
 {
@@ -528,6 +550,7 @@ saved_this_month (void)
 EXO_SUITE ("notices",
            TEST (course_of_a_transfer),
            TEST (two_updates_a_second_at_most),
+           TEST (the_last_step_before_a_stall_is_shown),
            TEST (a_short_one_is_told_when_it_is_ready),
            TEST (a_slow_list_of_files_is_no_start),
            TEST (what_the_user_closed_stays_closed),
