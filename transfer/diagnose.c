@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
 #include <unistd.h>
 
 #include "transfer/engine-private.h"
@@ -62,14 +63,17 @@ judge_server (Diagnosis *diagnosis)
   g_autoptr (GPtrArray) addresses = exo_lan_addresses ();
 
   if (port == 0 && addresses->len == 0)
-    add (diagnosis, "server", "fail", g_strdup ("This machine has no LAN address."),
-         "Connect it to the network of the other machines.");
+    add (diagnosis, "server", "fail", g_strdup (_ ("This machine has no LAN address.")),
+         _ ("Connect it to the network of the other machines."));
   else if (port == 0)
-    add (diagnosis, "server", "fail", g_strdup ("The LAN server listens nowhere."),
-         "See the log of exo-agent for the address and port it could not use.");
+    add (diagnosis, "server", "fail", g_strdup (_ ("The LAN server listens nowhere.")),
+         _ ("See the log of exo-agent for the address and port it could not use."));
   else
     add (diagnosis, "server", "ok",
-         g_strdup_printf ("Serving neighbours on port %u of %u addresses.", port, addresses->len),
+         g_strdup_printf (/* TRANSLATORS: port, number of addresses */ ngettext (
+                              "Serving neighbours on port %u of %u address.",
+                              "Serving neighbours on port %u of %u addresses.", addresses->len),
+                          port, addresses->len),
          "");
 }
 
@@ -78,17 +82,24 @@ judge_peers (Diagnosis *diagnosis)
 {
   if (diagnosis->n_neighbours == 0)
     add (
-        diagnosis, "peers", "warn", g_strdup ("No other exo-agent is on this network."),
-        "Install it on the other machines. If it is: let UDP port 5353 (mDNS) through their firewalls, or name them under "
-        "[lan] peers in the key file.");
+        diagnosis, "peers", "warn", g_strdup (_ ("No other exo-agent is on this network.")),
+        _ ("Install it on the other machines. If it is: let UDP port 5353 (mDNS) through their firewalls, or name them under "
+           "[lan] peers in the key file."));
   else if (diagnosis->n_unreachable > 0)
     add (diagnosis, "peers", "warn",
-         g_strdup_printf ("%u of %u neighbours do not answer: %s.", diagnosis->n_unreachable,
-                          diagnosis->n_neighbours, diagnosis->unreachable->str),
-         "Let TCP port 52418 through the firewall of those machines (and of this one).");
+         g_strdup_printf (/* TRANSLATORS: silent ones, all, names of the silent ones */
+                          ngettext ("%u of %u neighbour does not answer: %s.",
+                                    "%u of %u neighbours do not answer: %s.",
+                                    diagnosis->n_neighbours),
+                          diagnosis->n_unreachable, diagnosis->n_neighbours,
+                          diagnosis->unreachable->str),
+         _ ("Let TCP port 52418 through the firewall of those machines (and of this one)."));
   else
     add (diagnosis, "peers", "ok",
-         g_strdup_printf ("All %u neighbours answer.", diagnosis->n_neighbours), "");
+         g_strdup_printf (ngettext ("%u neighbour answers.", "All %u neighbours answer.",
+                                    diagnosis->n_neighbours),
+                          diagnosis->n_neighbours),
+         "");
 }
 
 static void
@@ -101,18 +112,18 @@ judge_hub (Diagnosis *diagnosis)
   if (diagnosis->hub_error != NULL)
     add (
         diagnosis, "hub", "fail",
-        g_strdup_printf ("The Hub at %s cannot be reached: %s", endpoint, diagnosis->hub_error),
-        "Check the internet connection, HF_ENDPOINT and the proxy variables. What neighbours hold can be pulled all the same.");
+        g_strdup_printf (_ ("The Hub at %s cannot be reached: %s"), endpoint, diagnosis->hub_error),
+        _ ("Check the internet connection, HF_ENDPOINT and the proxy variables. What neighbours hold can be pulled all the same."));
   else if (state.blocked_until_us > g_get_monotonic_time ())
     add (diagnosis, "hub", "warn",
-         g_strdup_printf ("The Hub at %s asked to wait (rate limit).", endpoint),
-         "It goes on by itself. A token raises the limit.");
+         g_strdup_printf (_ ("The Hub at %s asked to wait (rate limit)."), endpoint),
+         _ ("It goes on by itself. A token raises the limit."));
   else
-    add (diagnosis, "hub", "ok", g_strdup_printf ("The Hub at %s answers.", endpoint), "");
+    add (diagnosis, "hub", "ok", g_strdup_printf (_ ("The Hub at %s answers."), endpoint), "");
   if (state.has_token)
-    add (diagnosis, "token", "ok", g_strdup ("A Hub token is set."), "");
+    add (diagnosis, "token", "ok", g_strdup (_ ("A Hub token is set.")), "");
   else
-    add (diagnosis, "token", "ok", g_strdup ("No Hub token is set: public models only."), "");
+    add (diagnosis, "token", "ok", g_strdup (_ ("No Hub token is set: public models only.")), "");
 }
 
 static void
@@ -123,14 +134,14 @@ judge_disk (Diagnosis *diagnosis)
   g_autofree char *size = g_format_size (free_bytes);
 
   if (access (path, W_OK) != 0)
-    add (diagnosis, "cache", "fail", g_strdup_printf ("%s cannot be written to.", path),
-         "Make it belong to this user, or name another folder (HF_HUB_CACHE).");
+    add (diagnosis, "cache", "fail", g_strdup_printf (_ ("%s cannot be written to."), path),
+         _ ("Make it belong to this user, or name another folder (HF_HUB_CACHE)."));
   else
-    add (diagnosis, "cache", "ok", g_strdup_printf ("Models are kept in %s.", path), "");
+    add (diagnosis, "cache", "ok", g_strdup_printf (_ ("Models are kept in %s."), path), "");
   add (diagnosis, "disk", free_bytes < LOW_SPACE ? "warn" : "ok",
-       g_strdup_printf ("%s are free there.", size),
+       g_strdup_printf (_ ("%s are free there."), size),
        free_bytes < LOW_SPACE
-           ? "Remove models that are not needed: exoctl models, exoctl models rm ORG/NAME."
+           ? _ ("Remove models that are not needed: exoctl models, exoctl models rm ORG/NAME.")
            : "");
 }
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
 
@@ -92,13 +93,16 @@ exo_engine_changed_soon (ExoEngine *engine)
 void
 exo_engine_warn (ExoEngine *engine, const char *kind, const char *format, ...)
 {
-  g_autofree char *message = NULL;
+  g_autofree char *plain = NULL, *message = NULL;
   va_list args;
 
   va_start (args, format);
-  message = g_strdup_vprintf (format, args);
+  plain = g_strdup_vprintf (format, args);
   va_end (args);
-  g_warning ("%s", message);
+  va_start (args, format);
+  message = g_strdup_vprintf (_ (format), args);
+  va_end (args);
+  g_warning ("%s", plain);
   exo_engine_notice (engine, "warning", kind, message);
 }
 

@@ -6,6 +6,7 @@
  * lists the whole commit, and the others are UNASKED.
  */
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "transfer/engine-private.h"
@@ -177,10 +178,11 @@ fail_without_room (ExoTransfer *transfer)
     return FALSE;
   need = g_format_size (missing);
   have = g_format_size (free_bytes);
-  g_set_error (&error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE,
-               "%s needs %s more, but only %s are free in %s. Free some space (exoctl models rm), "
-               "and it goes on by itself.",
-               transfer->model, need, have, exo_store_hub_cache (transfer->engine->store));
+  g_set_error (
+      &error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE,
+      _ ("%s needs %s more, but only %s are free in %s. Free some space (exoctl models rm), "
+         "and it goes on by itself."),
+      transfer->model, need, have, exo_store_hub_cache (transfer->engine->store));
   exo_transfer_fail (transfer, error);
   return TRUE;
 }

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "transfer/engine-private.h"
 #include "transfer/oid.h"
 
@@ -57,7 +59,7 @@ commit_of (ExoEngine *engine,
   if (*out_commit != NULL)
     return TRUE;
   g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
-               "%s has no revision %s in the cache; see exoctl models.", id, revision);
+               _ ("%s has no revision %s in the cache; see exoctl models."), id, revision);
   return FALSE;
 }
 
@@ -71,7 +73,7 @@ is_moving (ExoEngine *engine, ExoRepoType type, const char *id, GError **error)
       if (!exo_transfer_is_of (transfer, type, id) || !exo_transfer_is_active (transfer))
         continue;
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
-                   "Transfer %u of %s is under way; cancel it first (exoctl cancel %u).",
+                   _ ("Transfer %u of %s is under way; cancel it first (exoctl cancel %u)."),
                    transfer->id, id, transfer->id);
       return TRUE;
     }

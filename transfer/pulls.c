@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "transfer/engine-private.h"
 
 #define TRANSFERS_KEPT 100u /* that are over */
@@ -153,7 +155,8 @@ exo_engine_demand (ExoEngine *engine,
   if (!is_new && transfer->state == EXO_TRANSFER_PAUSED && !transfer->abandoned)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
-                   "%s is paused on this machine: exoctl resume %u", transfer->model, transfer->id);
+                   _ ("%s is paused on this machine: exoctl resume %u"), transfer->model,
+                   transfer->id);
       return NULL;
     }
   if (is_new)

@@ -11,6 +11,7 @@
  * A failure for want of room or of a network goes on by itself when there is room or a network again.
  */
 
+#include <glib/gi18n.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,8 +245,8 @@ fail_listing (ExoTransfer *transfer, const GError *error)
     {
       g_clear_error (&told);
       g_set_error (&told, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                   "The Hub at %s cannot be reached to look up %s, and no neighbour has it: %s. "
-                   "It is tried again by itself; exoctl doctor says more.",
+                   _ ("The Hub at %s cannot be reached to look up %s, and no neighbour has it: %s. "
+                      "It is tried again by itself; exoctl doctor says more."),
                    exo_hub_endpoint (transfer->engine->hub), transfer->model, error->message);
     }
   exo_transfer_fail (transfer, told);
@@ -311,8 +312,8 @@ refuse_listing (ExoTransfer *transfer)
 
   g_set_error (
       &error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_MISMATCH,
-      "the list of files of %s that a neighbour gave while the Hub was out of reach is not the Hub's. "
-      "Do not use what was downloaded: remove it (exoctl models rm %s) and pull it again.",
+      _ ("the list of files of %s that a neighbour gave while the Hub was out of reach is not the Hub's. "
+         "Do not use what was downloaded: remove it (exoctl models rm %s) and pull it again."),
       transfer->model, transfer->model);
   exo_engine_warn (transfer->engine, "upstream", "%s", error->message);
   g_clear_pointer (&transfer->commit, g_free);

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "transfer/engine-private.h"
 
 static void
@@ -18,14 +20,15 @@ watch_hub (ExoEngine *engine, gint64 now_us)
   if (hub.reachable)
     exo_engine_warn (
         engine, "hub",
-        "The Hub at %s keeps asking to wait (rate limit). Transfers go on by themselves; "
-        "a token raises the limit.",
+        N_ ("The Hub at %s keeps asking to wait (rate limit). Transfers go on by themselves; "
+            "a token raises the limit."),
         endpoint);
   else
-    exo_engine_warn (engine, "hub",
-                     "The Hub at %s cannot be reached. Check the internet connection and the proxy "
-                     "variables; what neighbours hold is transferred all the same.",
-                     endpoint);
+    exo_engine_warn (
+        engine, "hub",
+        N_ ("The Hub at %s cannot be reached. Check the internet connection and the proxy "
+            "variables; what neighbours hold is transferred all the same."),
+        endpoint);
 }
 
 /* Found by mDNS, or named in the key file, and silent: most often a firewall. (transfer full): "", or who it is */
@@ -57,13 +60,13 @@ watch_network (ExoEngine *engine, gint64 now_us)
   if (is_cut_off)
     exo_engine_warn (
         engine, "network",
-        "Neighbours cannot reach this machine: it has no LAN address, or no port could "
-        "be used. See exoctl doctor.");
+        N_ ("Neighbours cannot reach this machine: it has no LAN address, or no port could "
+            "be used. See exoctl doctor."));
   else
     exo_engine_warn (
         engine, "network",
-        "These neighbours are there and do not answer: %s. Let TCP port %u through the "
-        "firewall of those machines (and of this one).",
+        N_ ("These neighbours are there and do not answer: %s. Let TCP port %u through the "
+            "firewall of those machines (and of this one)."),
         names, EXO_LAN_PORT);
 }
 

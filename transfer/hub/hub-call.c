@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "transfer/error.h"
 #include "transfer/hub/backoff.h"
 #include "transfer/hub/hub-private.h"
@@ -90,9 +92,9 @@ on_redirect (ExoHubCall *call, const ExoFetchResult *result)
   else if (target != NULL && !exo_url_same_origin (target, call->hub->endpoint))
     {
       g_autofree char *host = exo_url_host (target);
-      error =
-          g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                       "the Hub's answer leads to %s: does this network want a login first?", host);
+      error = g_error_new (
+          EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+          _ ("the Hub's answer leads to %s: does this network want a login first?"), host);
     }
   if (error != NULL)
     {

@@ -5,6 +5,7 @@
 
 #include "transfer/hub/hub-error.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "transfer/error.h"
@@ -28,11 +29,11 @@ exo_hub_error_gated (const ExoHubSubject *subject)
 
   if (subject->has_token)
     return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DENIED,
-                        "access to %s is gated and not granted to your token: ask for it on %s",
+                        _ ("access to %s is gated and not granted to your token: ask for it on %s"),
                         subject->id, address);
   return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DENIED,
-                      "access to %s is gated: ask for it on %s, then set HF_TOKEN or run "
-                      "\"hf auth login\"",
+                      _ ("access to %s is gated: ask for it on %s, then set HF_TOKEN or run "
+                         "\"hf auth login\""),
                       subject->id, address);
 }
 
@@ -59,13 +60,13 @@ unauthorized (const ExoFetchResult *result, const ExoHubSubject *subject)
 
   if (subject->has_token)
     return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DENIED,
-                        "the Hub does not accept your token for %s%s: make a new one, then set "
-                        "HF_TOKEN or run \"hf auth login\"",
+                        _ ("the Hub does not accept your token for %s%s: make a new one, then set "
+                           "HF_TOKEN or run \"hf auth login\""),
                         subject->id, words);
   /* To the anonymous it does not tell a private repository from one that does not exist. */
   return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
-                      "there is no public %s %s: check its name; if it is private, set HF_TOKEN "
-                      "or run \"hf auth login\"",
+                      _ ("there is no public %s %s: check its name; if it is private, set HF_TOKEN "
+                         "or run \"hf auth login\""),
                       exo_repo_type_name (subject->type), subject->id);
 }
 
@@ -73,13 +74,14 @@ static GError *
 not_found (const char *code, const ExoHubSubject *subject)
 {
   if (g_strcmp0 (code, "RevisionNotFound") == 0)
-    return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_REVISION, "%s has no revision %s",
-                        subject->id, subject->revision != NULL ? subject->revision : "main");
+    return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_REVISION,
+                        _ ("%s has no revision %s"), subject->id,
+                        subject->revision != NULL ? subject->revision : "main");
   if (subject->path != NULL && g_strcmp0 (code, "RepoNotFound") != 0)
-    return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND, "%s has no file %s",
+    return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND, _ ("%s has no file %s"),
                         subject->id, subject->path);
   return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
-                      "there is no %s %s: check its name", exo_repo_type_name (subject->type),
+                      _ ("there is no %s %s: check its name"), exo_repo_type_name (subject->type),
                       subject->id);
 }
 
@@ -96,11 +98,11 @@ exo_hub_error (const ExoFetchResult *result, const ExoHubSubject *subject)
     return unauthorized (result, subject);
   if (status == 403)
     return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DENIED,
-                        "the Hub refuses access to %s%s", subject->id, words);
+                        _ ("the Hub refuses access to %s%s"), subject->id, words);
   if (status == 404 || status == 410)
     return not_found (code, subject);
   return g_error_new (EXO_TRANSFER_ERROR,
                       status >= 500 || status == 408 ? EXO_TRANSFER_ERROR_UNREACHABLE
                                                      : EXO_TRANSFER_ERROR_FAILED,
-                      "the Hub answers for %s with status %u%s", subject->id, status, words);
+                      _ ("the Hub answers for %s with status %u%s"), subject->id, status, words);
 }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "transfer/error.h"
@@ -137,10 +138,10 @@ answer_json (GTask *task, const ExoFetchResult *result, const GError *error, gsi
   type = g_hash_table_lookup (result->headers, "content-type");
   if (type != NULL && g_ascii_strncasecmp (type, "text/html", 9) == 0)
     {
-      fail (task,
-            g_error_new_literal (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                                 "a web page came instead of the Hub's answer: does this network "
-                                 "want a login first?"));
+      fail (task, g_error_new_literal (
+                      EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+                      _ ("a web page came instead of the Hub's answer: does this network "
+                         "want a login first?")));
       return NULL;
     }
   text = result->body != NULL ? g_bytes_get_data (result->body, &length) : NULL;

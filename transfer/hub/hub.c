@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "transfer/error.h"
 #include "transfer/hub/backoff.h"
 #include "transfer/hub/hub-private.h"
@@ -57,7 +59,7 @@ exo_hub_new (ExoFetcher *fetcher, const ExoHubConfig *config)
     {
       g_clear_error (&hub->unusable);
       hub->unusable = g_error_new_literal (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                                           "HF_HUB_OFFLINE is set");
+                                           _ ("HF_HUB_OFFLINE is set"));
     }
   hub->env_token = g_strdup (config->token);
   hub->token_path = g_strdup (config->token_path);
@@ -184,7 +186,7 @@ GError *
 exo_hub_rate_limit_error (gint64 wait_us)
 {
   return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_RATE_LIMITED,
-                      "the Hub's rate limit is used up; it may be asked again in %" G_GINT64_FORMAT
-                      " s (a token has a higher limit)",
-                      wait_us / G_USEC_PER_SEC + 1);
+                      _ ("the Hub's rate limit is used up; it may be asked again in %d s "
+                         "(a token has a higher limit)"),
+                      (int) MIN (wait_us / G_USEC_PER_SEC + 1, G_MAXINT));
 }

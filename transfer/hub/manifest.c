@@ -5,6 +5,7 @@
 
 #include "transfer/hub/manifest.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "transfer/error.h"
@@ -349,8 +350,10 @@ exo_manifest_filter (ExoManifest *manifest,
   if (left->files->len == 0)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
-                   "%s: none of its %u files is left by the patterns", manifest->id,
-                   manifest->files->len);
+                   ngettext ("%s: its %u file is not left by the patterns",
+                             "%s: none of its %u files is left by the patterns",
+                             manifest->files->len),
+                   manifest->id, manifest->files->len);
       return NULL;
     }
   return g_steal_pointer (&left);

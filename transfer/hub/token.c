@@ -5,6 +5,7 @@
 
 #include "transfer/hub/token.h"
 
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,16 +46,17 @@ exo_token_read (const char *token, const char *path, char **out_token, GError **
   for (const char *p = text; *p != '\0'; p++)
     if (!g_ascii_isgraph (*p))
       {
-        g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DENIED,
-                     "the Hub token in %s holds blanks, control or other characters that no token "
-                     "has: copy it again from the Hub's settings",
-                     where);
+        g_set_error (
+            error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DENIED,
+            _ ("the Hub token in %s holds blanks, control or other characters that no token "
+               "has: copy it again from the Hub's settings"),
+            where);
         return FALSE;
       }
   if (strlen (text) > EXO_TOKEN_MAX)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DENIED,
-                   "the Hub token in %s is too long to be one", where);
+                   _ ("the Hub token in %s is too long to be one"), where);
       return FALSE;
     }
   *out_token = g_steal_pointer (&text);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -290,7 +291,7 @@ check_removable (ExoStore *store, Work *work, GError **error)
   if (!partials_in_use (store, work))
     return TRUE;
   g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
-               "%s is being downloaded: cancel that first", work->id);
+               _ ("%s is being downloaded: cancel that first"), work->id);
   return FALSE;
 }
 

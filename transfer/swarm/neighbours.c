@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "transfer/error.h"
@@ -105,10 +106,11 @@ report_down (ExoNeighbour *neighbour, const GError *error)
   if (talks_nonsense (error) && !neighbour->warned)
     {
       neighbour->warned = TRUE;
-      exo_swarm_warn (neighbour->swarm, "peer",
-                      "%s (%s) says what this node does not understand: %s. It is asked again, but "
-                      "ever more rarely.",
-                      neighbour->name, where_is (neighbour), error->message);
+      exo_swarm_warn (
+          neighbour->swarm, "peer",
+          N_ ("%s (%s) says what this node does not understand: %s. It is asked again, but "
+              "ever more rarely."),
+          neighbour->name, where_is (neighbour), error->message);
     }
   else if (neighbour->peer != 0 && exo_session_n_failures (neighbour->session) == 1)
     g_message ("%s no longer answers: %s", neighbour->name, error->message);
@@ -268,7 +270,7 @@ exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why)
     exo_plan_shun_peer (swarm->plan, neighbour->peer);
   exo_swarm_warn (
       swarm, "peer",
-      "%s (%s) served wrong bytes and is not asked any more: %s. Check its disk and memory.",
+      N_ ("%s (%s) served wrong bytes and is not asked any more: %s. Check its disk and memory."),
       neighbour->name, where_is (neighbour), why);
   exo_swarm_neighbour_changed (neighbour);
   exo_swarm_pump_soon (swarm);

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "transfer/swarm/swarm-private.h"
 
 /* Slots bound what one disk and link serve at once; about half a lab of 23 (swarm-notes rule 3). */
@@ -94,7 +96,7 @@ exo_swarm_warn (ExoSwarm *swarm, const char *kind, const char *format, ...)
   va_list args;
 
   va_start (args, format);
-  message = g_strdup_vprintf (format, args);
+  message = g_strdup_vprintf (_ (format), args);
   va_end (args);
   swarm->callbacks.warning (swarm, kind, message, swarm->user_data);
 }
