@@ -4,13 +4,14 @@
  */
 
 #include <glib-unix.h>
-#include <locale.h>
+#include <glib/gi18n.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "agent/agent.h"
+#include "agent/i18n.h"
 #include "agent/log.h"
 
 /* Buffers of a transfer go back to the system when it ends; without this the limit grows with the first of them that is freed. */
@@ -89,26 +90,26 @@ main (int argc, char **argv)
   gboolean verbose = FALSE, version = FALSE;
   const GOptionEntry entries[] = {
     { "config", 'c', 0, G_OPTION_ARG_FILENAME, &config_path,
-      "Key file (default: ~/.config/exo-agent/agent.conf)", "FILE" },
-    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Log what is done in detail", NULL },
-    { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL },
+      N_ ("Key file (default: ~/.config/exo-agent/agent.conf)"), "FILE" },
+    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, N_ ("Log what is done in detail"), NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &version, N_ ("Print the version and exit"), NULL },
     G_OPTION_ENTRY_NULL,
   };
-  g_autoptr (GOptionContext) context =
-      g_option_context_new ("- brings models to every machine of a lab, once");
+  g_autoptr (GOptionContext) context = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (ExoConfig) config = NULL;
   g_auto (GStrv) environment = g_get_environ ();
 
   mallopt (M_ARENA_MAX, MALLOC_ARENAS);
   mallopt (M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
-  setlocale (LC_ALL, "");
+  exo_i18n_init ();
   signal (SIGPIPE, SIG_IGN);
-  g_option_context_add_main_entries (context, entries, NULL);
+  context = g_option_context_new (_ ("- brings models to every machine of a lab, once"));
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
     {
       g_printerr ("exo-agent: %s\n",
-                  error != NULL ? error->message : "unexpected argument; see exo-agent --help");
+                  error != NULL ? error->message : _ ("unexpected argument; see exo-agent --help"));
       return 2;
     }
   if (version)

@@ -12,10 +12,10 @@
 #include <gio/gio.h>
 #include <glib-unix.h>
 #include <glib/gi18n.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/i18n.h"
 #include "tray/tray.h"
 
 #define OWN_NAME "org.exo.Tray1"
@@ -185,10 +185,7 @@ main (int argc, char **argv)
   Program program = { .status = EXIT_SUCCESS };
   int status;
 
-  setlocale (LC_ALL, "");
-  bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
-  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
-  textdomain (GETTEXT_PACKAGE);
+  exo_i18n_init ();
   status = parse (argc, argv);
   if (status != -1)
     return status;

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "agent/ctl/ctl.h"
@@ -13,17 +14,17 @@
 G_DEFINE_QUARK (exo_ctl_error, exo_ctl_error)
 
 const ExoExitInfo exo_exits[] = {
-  { EXO_EXIT_OK, "ok", "done" },
-  { EXO_EXIT_FAILED, "failed", "failed for another reason than those below" },
-  { EXO_EXIT_USAGE, "usage", "wrong command, option, model name, revision or glob" },
-  { EXO_EXIT_NO_AGENT, "no-agent", "the agent is not running, or it stopped meanwhile" },
-  { EXO_EXIT_NOT_FOUND, "not-found", "no such model, revision, file or transfer" },
-  { EXO_EXIT_DENIED, "denied", "gated or private: a token is missing or does not suffice" },
-  { EXO_EXIT_NETWORK, "network", "the Hub cannot be reached or asks to wait" },
-  { EXO_EXIT_DISK, "disk", "no space left, or trouble with local files" },
-  { EXO_EXIT_MISMATCH, "mismatch", "bytes differ from the Hub's hash" },
-  { EXO_EXIT_BUSY, "busy", "the state of the model or transfer does not allow it" },
-  { EXO_EXIT_INTERRUPTED, "interrupted", "Ctrl-C; a transfer goes on in the agent" },
+  { EXO_EXIT_OK, "ok", N_ ("done") },
+  { EXO_EXIT_FAILED, "failed", N_ ("failed for another reason than those below") },
+  { EXO_EXIT_USAGE, "usage", N_ ("wrong command, option, model name, revision or glob") },
+  { EXO_EXIT_NO_AGENT, "no-agent", N_ ("the agent is not running, or it stopped meanwhile") },
+  { EXO_EXIT_NOT_FOUND, "not-found", N_ ("no such model, revision, file or transfer") },
+  { EXO_EXIT_DENIED, "denied", N_ ("gated or private: a token is missing or does not suffice") },
+  { EXO_EXIT_NETWORK, "network", N_ ("the Hub cannot be reached or asks to wait") },
+  { EXO_EXIT_DISK, "disk", N_ ("no space left, or trouble with local files") },
+  { EXO_EXIT_MISMATCH, "mismatch", N_ ("bytes differ from the Hub's hash") },
+  { EXO_EXIT_BUSY, "busy", N_ ("the state of the model or transfer does not allow it") },
+  { EXO_EXIT_INTERRUPTED, "interrupted", N_ ("Ctrl-C; a transfer goes on in the agent") },
 };
 const gsize exo_n_exits = G_N_ELEMENTS (exo_exits);
 
@@ -103,8 +104,8 @@ connect_to_bus (GError **error)
   if (bus == NULL)
     g_set_error (
         error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
-        "There is no session bus (%s). Log in with a desktop or a systemd user session, or "
-        "start both with: dbus-run-session -- sh",
+        _ ("There is no session bus (%s). Log in with a desktop or a systemd user session, or "
+           "start both with: dbus-run-session -- sh"),
         why->message);
   else
     g_dbus_connection_set_exit_on_close (bus, FALSE);
@@ -147,14 +148,14 @@ start_agent (GDBusConnection *bus, GError **error)
   if (g_error_matches (why, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN))
     {
       g_set_error_literal (error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
-                           "The agent is not running. Start it with: systemctl --user start "
-                           "exo-agent (or run exo-agent in another terminal)");
+                           _ ("The agent is not running. Start it with: systemctl --user start "
+                              "exo-agent (or run exo-agent in another terminal)"));
       return FALSE;
     }
   g_dbus_error_strip_remote_error (why);
   g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
-               "The agent is not running and did not start: %s. See why with: systemctl --user "
-               "status exo-agent (or run exo-agent in a terminal)",
+               _ ("The agent is not running and did not start: %s. See why with: systemctl --user "
+                  "status exo-agent (or run exo-agent in a terminal)"),
                why->message);
   return FALSE;
 }
@@ -254,7 +255,7 @@ exo_client_parse_model (const char *text, char **out_model, char **out_revision,
       (at != NULL && at[1] == '\0'))
     {
       g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_USAGE,
-                   "\"%s\" is not a model. Write ORG/NAME or ORG/NAME@REVISION", text);
+                   _ ("\"%s\" is not a model. Write ORG/NAME or ORG/NAME@REVISION"), text);
       return FALSE;
     }
   *out_model = at != NULL ? g_strndup (text, (gsize) (at - text)) : g_strdup (text);

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/format.h"
 
@@ -22,12 +24,14 @@ print_json (ExoAgent1 *agent)
   exo_print_json (builder);
 }
 
+#define NAME_COLUMNS 16
+
 static void
 print_size (const char *name, guint64 bytes)
 {
   g_autofree char *text = exo_format_bytes (bytes);
 
-  exo_print ("%-16s %s\n", name, text);
+  exo_print_field (name, text, NAME_COLUMNS);
 }
 
 static int
@@ -44,21 +48,22 @@ run_cache (const ExoCtl *ctl, char **arguments, GError **error)
       return EXO_EXIT_OK;
     }
   path = exo_format_clean (exo_agent1_get_cache_path (agent));
-  exo_print ("%-16s %s\n", "Path", path);
-  print_size ("Verified files", exo_agent1_get_cache_bytes (agent));
-  print_size ("Free", exo_agent1_get_free_bytes (agent));
-  print_size ("From the Hub", exo_agent1_get_bytes_from_hub (agent));
-  print_size ("From neighbours", exo_agent1_get_bytes_from_lan (agent));
-  print_size ("To neighbours", exo_agent1_get_bytes_served (agent));
+  exo_print_field (_ ("Path"), path, NAME_COLUMNS);
+  print_size (_ ("Verified files"), exo_agent1_get_cache_bytes (agent));
+  print_size (_ ("Free"), exo_agent1_get_free_bytes (agent));
+  print_size (_ ("From the Hub"), exo_agent1_get_bytes_from_hub (agent));
+  print_size (_ ("From neighbours"), exo_agent1_get_bytes_from_lan (agent));
+  print_size (_ ("To neighbours"), exo_agent1_get_bytes_served (agent));
   return EXO_EXIT_OK;
 }
 
 const ExoCommand exo_command_cache = {
   .name = "cache",
   .arguments = "",
-  .summary = "Show where the cache is, its size, and what was moved",
-  .description = "What was moved counts since the agent was installed; from neighbours is what was "
-                 "saved.",
+  .summary = N_ ("Show where the cache is, its size, and what was moved"),
+  .description =
+      N_ ("What was moved counts since the agent was installed; from neighbours is what was "
+          "saved."),
   .has_json = TRUE,
   .run = run_cache,
 };
@@ -113,13 +118,14 @@ run_env (const ExoCtl *ctl, char **arguments, GError **error)
   if (path == NULL || !g_str_equal (clean, path))
     {
       g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_FAILED,
-                   "The path of the cache, %s, cannot be put into a shell command safely", clean);
+                   _ ("The path of the cache, %s, cannot be put into a shell command safely"),
+                   clean);
       return EXO_EXIT_FAILED;
     }
   print_endpoint (agent);
   if (g_str_equal (ours, path))
     {
-      exo_print ("# Tools started from this shell use the agent's cache already: %s\n", path);
+      exo_print (_ ("# Tools started from this shell use the agent's cache already: %s\n"), path);
       return EXO_EXIT_OK;
     }
   quoted = g_shell_quote (path);
@@ -130,8 +136,9 @@ run_env (const ExoCtl *ctl, char **arguments, GError **error)
 const ExoCommand exo_command_env = {
   .name = "env",
   .arguments = "",
-  .summary = "Print what to export so that tools find the models",
-  .description = "For a shell:  eval \"$(exoctl env)\"\n"
-                 "Tools then find what the agent has, and download through it what it has not.",
+  .summary = N_ ("Print what to export so that tools find the models"),
+  .description =
+      N_ ("For a shell:  eval \"$(exoctl env)\"\n"
+          "Tools then find what the agent has, and download through it what it has not."),
   .run = run_env,
 };

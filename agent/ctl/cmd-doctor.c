@@ -3,10 +3,14 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/format.h"
+#include "agent/ctl/words.h"
 
 #define DIAGNOSE_TIMEOUT_MS 60000 /* the agent takes up to some 10 s */
+#define STATUS_COLUMNS      4
 #define BUS                 "org.freedesktop.DBus"
 #define BUS_PATH            "/org/freedesktop/DBus"
 
@@ -20,7 +24,7 @@ print_finding (const ExoCtl *ctl,
   ExoColour colour = g_str_equal (status, "ok")     ? EXO_COLOUR_GOOD
                      : g_str_equal (status, "warn") ? EXO_COLOUR_WARN
                                                     : EXO_COLOUR_BAD;
-  g_autofree char *padded = g_strdup_printf ("%-4s", status);
+  g_autofree char *padded = exo_format_pad (exo_word (status), STATUS_COLUMNS);
   g_autofree char *clean_status = exo_format_clean (padded);
   g_autofree char *mark = exo_colour (ctl, colour, clean_status);
   g_autofree char *clean_id = exo_format_clean (id);
@@ -67,21 +71,21 @@ check_session (const ExoCtl *ctl)
   g_autofree char *program = g_find_program_in_path ("exo-agent");
 
   if (bus == NULL)
-    print_finding (ctl, "bus", "fail", "There is no session bus",
-                   "Log in with a desktop or a systemd user session");
+    print_finding (ctl, "bus", "fail", _ ("There is no session bus"),
+                   _ ("Log in with a desktop or a systemd user session"));
   else
-    print_finding (ctl, "bus", "ok", "The session bus answers", "");
+    print_finding (ctl, "bus", "ok", _ ("The session bus answers"), "");
   if (program != NULL)
-    print_finding (ctl, "program", "ok", "exo-agent is installed", "");
+    print_finding (ctl, "program", "ok", _ ("exo-agent is installed"), "");
   else
-    print_finding (ctl, "program", "fail", "exo-agent is not in PATH", "Install the agent");
+    print_finding (ctl, "program", "fail", _ ("exo-agent is not in PATH"), _ ("Install the agent"));
   if (bus == NULL)
     return;
   if (list_contains (bus, "ListActivatableNames", "org.exo.Agent1"))
-    print_finding (ctl, "service", "ok", "The bus knows how to start the agent", "");
+    print_finding (ctl, "service", "ok", _ ("The bus knows how to start the agent"), "");
   else
-    print_finding (ctl, "service", "warn", "The bus does not know how to start the agent",
-                   "Start it with: systemctl --user start exo-agent (or run exo-agent)");
+    print_finding (ctl, "service", "warn", _ ("The bus does not know how to start the agent"),
+                   _ ("Start it with: systemctl --user start exo-agent (or run exo-agent)"));
 }
 
 static void
@@ -90,13 +94,14 @@ check_avahi (const ExoCtl *ctl)
   g_autoptr (GDBusConnection) bus = g_bus_get_sync (G_BUS_TYPE_SYSTEM, NULL, NULL);
 
   if (bus == NULL)
-    print_finding (ctl, "mdns", "warn", "There is no system bus, so neighbours cannot be found",
-                   "Start dbus and avahi-daemon, or name neighbours in the configuration");
+    print_finding (ctl, "mdns", "warn", _ ("There is no system bus, so neighbours cannot be found"),
+                   _ ("Start dbus and avahi-daemon, or name neighbours in the configuration"));
   else if (list_contains (bus, "ListNames", "org.freedesktop.Avahi"))
-    print_finding (ctl, "mdns", "ok", "avahi-daemon runs", "");
+    print_finding (ctl, "mdns", "ok", _ ("avahi-daemon runs"), "");
   else
-    print_finding (ctl, "mdns", "warn", "avahi-daemon does not run, so neighbours cannot be found",
-                   "Start it with: sudo systemctl enable --now avahi-daemon");
+    print_finding (ctl, "mdns", "warn",
+                   _ ("avahi-daemon does not run, so neighbours cannot be found"),
+                   _ ("Start it with: sudo systemctl enable --now avahi-daemon"));
 }
 
 /* With it -------------------------------------------------------------------------------------------- */
@@ -104,8 +109,9 @@ check_avahi (const ExoCtl *ctl)
 static void
 print_agent (const ExoCtl *ctl, ExoAgent1 *agent)
 {
-  g_autofree char *summary = g_strdup_printf ("Agent %s runs as %s", exo_agent1_get_version (agent),
-                                              exo_agent1_get_node_name (agent));
+  g_autofree char *summary =
+      g_strdup_printf (/* TRANSLATORS: version, name of the machine */ _ ("Agent %s runs as %s"),
+                       exo_agent1_get_version (agent), exo_agent1_get_node_name (agent));
 
   print_finding (ctl, "agent", "ok", summary, "");
 }
@@ -156,10 +162,10 @@ run (const ExoCtl *ctl, char **arguments, GError **error)
 const ExoCommand exo_command_doctor = {
   .name = "doctor",
   .arguments = "",
-  .summary = "Find out what is wrong, and what to do",
+  .summary = N_ ("Find out what is wrong, and what to do"),
   .description =
-      "Asks the agent, which asks avahi-daemon, the Hub and every neighbour. Exit code 1 if\n"
-      "something fails, 3 if the agent does not run.",
+      N_ ("Asks the agent, which asks avahi-daemon, the Hub and every neighbour. Exit code 1 if\n"
+          "something fails, 3 if the agent does not run."),
   .has_json = TRUE,
   .run = run,
 };

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/format.h"
 
@@ -69,7 +71,7 @@ add_row (ExoTable *table, const Row *row)
     exo_format_bytes (row->bytes),
     g_strdup_printf ("%u", row->files),
     exo_format_date (row->modified),
-    g_strdup (row->partial ? "files are missing" : ""),
+    g_strdup (row->partial ? _ ("files are missing") : ""),
   };
 
   exo_table_add (table, cells);
@@ -82,8 +84,9 @@ print_table (GVariant *models)
   g_autoptr (ExoTable) table = exo_table_new (G_N_ELEMENTS (right), right);
   g_autofree char *text = NULL;
   char *head[] = {
-    g_strdup ("MODEL"), g_strdup ("TYPE"),  g_strdup ("COMMIT"),   g_strdup ("REFS"),
-    g_strdup ("SIZE"),  g_strdup ("FILES"), g_strdup ("MODIFIED"), g_strdup (""),
+    g_strdup (_ ("MODEL")),    g_strdup (_ ("TYPE")), g_strdup (_ ("COMMIT")),
+    g_strdup (_ ("REFS")),     g_strdup (_ ("SIZE")), g_strdup (_ ("FILES")),
+    g_strdup (_ ("MODIFIED")), g_strdup (""),
   };
 
   exo_table_add (table, head);
@@ -97,7 +100,7 @@ print_table (GVariant *models)
   text = exo_table_to_string (table);
   exo_print ("%s", text);
   if (g_variant_n_children (models) == 0)
-    exo_print ("The cache is empty. Fill it with: exoctl pull ORG/NAME\n");
+    exo_print (_ ("The cache is empty. Fill it with: exoctl pull ORG/NAME\n"));
 }
 
 static int
@@ -140,7 +143,7 @@ rm (const ExoCtl *ctl, ExoAgent1 *agent, const char *model, const char *revision
   amount = exo_format_bytes (freed);
   if (!ctl->json)
     {
-      exo_print ("%s: removed, %s freed\n", clean, amount);
+      exo_print (/* TRANSLATORS: model, size */ _ ("%s: removed, %s freed\n"), clean, amount);
       return EXO_EXIT_OK;
     }
   json_builder_begin_object (builder);
@@ -172,12 +175,14 @@ print_verified (const ExoCtl *ctl, const char *model, guint checked, char **wron
   for (gsize i = 0; wrong[i] != NULL; i++)
     {
       g_autofree char *path = exo_format_clean (wrong[i]);
-      g_autofree char *bad = exo_colour (ctl, EXO_COLOUR_BAD, "wrong");
+      g_autofree char *bad = exo_colour (ctl, EXO_COLOUR_BAD, _ ("wrong"));
 
       exo_print ("%s: %s: %s\n", clean, path, bad);
     }
   if (wrong[0] == NULL)
-    exo_print ("%s: %u files verified, all are what the Hub has\n", clean, checked);
+    exo_print (ngettext ("%s: %u file verified, it is what the Hub has\n",
+                         "%s: %u files verified, all are what the Hub has\n", checked),
+               clean, checked);
 }
 
 static int
@@ -203,8 +208,13 @@ verify (const ExoCtl *ctl,
     return EXO_EXIT_OK;
   g_set_error (
       error, EXO_CTL_ERROR, EXO_EXIT_MISMATCH,
-      "%s: %u of %u files differ from what the Hub has and were set aside. Fetch them again "
-      "with: exoctl pull %s",
+      /* TRANSLATORS: model, wrong files, checked files, model */
+      ngettext (
+          "%s: %u of %u file differs from what the Hub has and was set aside. Fetch it again "
+          "with: exoctl pull %s",
+          "%s: %u of %u files differ from what the Hub has and were set aside. Fetch them again "
+          "with: exoctl pull %s",
+          checked),
       model, g_strv_length (wrong), checked, model);
   return EXO_EXIT_MISMATCH;
 }
@@ -221,9 +231,10 @@ run (const ExoCtl *ctl, char **arguments, GError **error)
   if ((!is_list && !is_rm && !g_str_equal (what, "verify")) ||
       is_list != (arguments[0] == NULL || arguments[1] == NULL))
     {
-      g_set_error_literal (error, EXO_CTL_ERROR, EXO_EXIT_USAGE,
-                           "Usage: exoctl models [list], exoctl models rm ORG/NAME[@REV] or exoctl "
-                           "models verify ORG/NAME[@REV]");
+      g_set_error_literal (
+          error, EXO_CTL_ERROR, EXO_EXIT_USAGE,
+          _ ("Usage: exoctl models [list], exoctl models rm ORG/NAME[@REV] or exoctl "
+             "models verify ORG/NAME[@REV]"));
       return EXO_EXIT_USAGE;
     }
   if (!is_list && !exo_client_parse_model (arguments[1], &model, &revision, error))
@@ -239,20 +250,20 @@ run (const ExoCtl *ctl, char **arguments, GError **error)
 
 static const GOptionEntry entries[] = {
   { "type", 0, 0, G_OPTION_ARG_STRING, &options.type,
-    "For rm and verify: model (the default), dataset or space", "TYPE" },
+    N_ ("For rm and verify: model (the default), dataset or space"), "TYPE" },
   { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
 };
 
 const ExoCommand exo_command_models = {
   .name = "models",
   .arguments = "[list | rm ORG/NAME[@REV] | verify ORG/NAME[@REV]]",
-  .summary = "List, remove or verify what is in the cache",
+  .summary = N_ ("List, remove or verify what is in the cache"),
   .description =
-      "list    every revision in the Hugging Face cache, whoever put it there\n"
-      "rm      removes one revision, or without @REV all of them, without asking;\n"
-      "        files that another revision uses stay\n"
-      "verify  reads every file again and compares it with the Hub's hash; wrong ones are set\n"
-      "        aside, so that the next pull fetches them (exit code 8)",
+      N_ ("list    every revision in the Hugging Face cache, whoever put it there\n"
+          "rm      removes one revision, or without @REV all of them, without asking;\n"
+          "        files that another revision uses stay\n"
+          "verify  reads every file again and compares it with the Hub's hash; wrong ones are set\n"
+          "        aside, so that the next pull fetches them (exit code 8)"),
   .options = entries,
   .has_json = TRUE,
   .max_arguments = 2,

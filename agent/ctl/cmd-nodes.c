@@ -3,8 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/format.h"
+#include "agent/ctl/words.h"
 
 #define REFRESH_TIMEOUT_MS 5000 /* the agent answers within some 2.5 s */
 
@@ -22,15 +25,6 @@ print_json (GPtrArray *nodes)
     }
 }
 
-/* An agent of an earlier version does not say. */
-static const char *
-exo_state_of (ExoAgent1Node *node)
-{
-  const char *state = exo_agent1_node_get_exo_state (node);
-
-  return state != NULL ? state : "";
-}
-
 static void
 add_row (ExoTable *table, ExoAgent1Node *node)
 {
@@ -39,10 +33,10 @@ add_row (ExoTable *table, ExoAgent1Node *node)
   const char *const *models = exo_agent1_node_get_models (node);
   char *cells[] = {
     g_strdup (exo_agent1_node_get_name (node)),
-    g_strdup (self ? "this machine" : exo_agent1_node_get_state (node)),
+    g_strdup (self ? _ ("this machine") : exo_word (exo_agent1_node_get_state (node))),
     g_strdup (addresses != NULL && addresses[0] != NULL ? addresses[0] : ""),
-    g_strdup (exo_agent1_node_get_hub_reachable (node) ? "yes" : "no"),
-    g_strdup (exo_state_of (node)),
+    g_strdup (exo_agent1_node_get_hub_reachable (node) ? _ ("yes") : _ ("no")),
+    g_strdup (exo_word (exo_agent1_node_get_exo_state (node))),
     self ? g_strdup ("") : exo_format_rate (exo_agent1_node_get_rate_in (node)),
     self ? exo_format_rate (exo_agent1_node_get_rate_out (node)) : g_strdup (""),
     models != NULL ? g_strjoinv (", ", (GStrv) models) : g_strdup (""),
@@ -64,7 +58,8 @@ print_exo_models (GPtrArray *nodes)
         {
           g_autofree char *name = exo_format_clean (*models);
 
-          exo_print ("exo on this machine: %s (%s)\n", name, exo_state_of (node));
+          exo_print (/* TRANSLATORS: a model, its state */ _ ("exo on this machine: %s (%s)\n"),
+                     name, exo_word (exo_agent1_node_get_exo_state (node)));
         }
     }
 }
@@ -76,8 +71,9 @@ print_table (GPtrArray *nodes)
   g_autoptr (ExoTable) table = exo_table_new (G_N_ELEMENTS (right), right);
   g_autofree char *text = NULL;
   char *head[] = {
-    g_strdup ("NAME"), g_strdup ("STATE"), g_strdup ("ADDRESS"), g_strdup ("HUB"),
-    g_strdup ("EXO"),  g_strdup ("IN"),    g_strdup ("OUT"),     g_strdup ("MODELS"),
+    g_strdup (_ ("NAME")), g_strdup (_ ("STATE")),  g_strdup (_ ("ADDRESS")),
+    g_strdup (_ ("HUB")),  g_strdup (_ ("EXO")),    g_strdup (_ ("IN")),
+    g_strdup (_ ("OUT")),  g_strdup (_ ("MODELS")),
   };
 
   exo_table_add (table, head);
@@ -87,7 +83,7 @@ print_table (GPtrArray *nodes)
   exo_print ("%s", text);
   print_exo_models (nodes);
   if (nodes->len <= 1)
-    exo_print ("No neighbours. If there should be some: exoctl doctor\n");
+    exo_print (_ ("No neighbours. If there should be some: exoctl doctor\n"));
 }
 
 /* An agent that does not answer in time, or knows no such method, says all the rest. */
@@ -123,10 +119,10 @@ run (const ExoCtl *ctl, char **arguments, GError **error)
 const ExoCommand exo_command_nodes = {
   .name = "nodes",
   .arguments = "",
-  .summary = "List the machines of the lab",
-  .description =
+  .summary = N_ ("List the machines of the lab"),
+  .description = N_ (
       "HUB says whether the machine reaches the Hub, EXO what exo on it is at. IN is what this machine gets from a "
-      "neighbour now,\nOUT what this machine sends to all of them.",
+      "neighbour now,\nOUT what this machine sends to all of them."),
   .has_json = TRUE,
   .run = run,
 };

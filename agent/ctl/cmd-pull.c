@@ -7,6 +7,7 @@
  */
 
 #include <glib-unix.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/follow.h"
 #include "agent/ctl/format.h"
+#include "agent/ctl/words.h"
 
 #define REDRAW_MS  250u
 #define ROWS_OTHER 4u /* of the block: total, sources, "and N more", and one free */
@@ -65,7 +67,11 @@ add_file_line (Pull *pull, GPtrArray *lines, GVariant *row, guint columns)
   clean = exo_format_clean (path);
   label = g_strconcat ("  ", clean, NULL);
   amount = exo_format_bytes (size);
-  tail = g_strdup_printf ("of %s%s", amount, g_str_equal (state, "verifying") ? ", verifying" : "");
+  tail = g_strdup_printf (g_str_equal (state, "verifying")
+                              /* TRANSLATORS: after a per cent; %s is a size */
+                              ? _ ("of %s, verifying")
+                              : _ ("of %s"),
+                          amount);
   g_ptr_array_add (lines, exo_format_progress (label, done, size, tail, columns, pull->ctl->utf8));
 }
 
@@ -82,7 +88,7 @@ add_done_line (Pull *pull, GPtrArray *above, GVariant *row, guint columns)
     return;
   clean = exo_format_clean (path);
   amount = exo_format_bytes (size);
-  line = g_strdup_printf ("  %s  %s, done", clean, amount);
+  line = g_strdup_printf (/* TRANSLATORS: file, size */ _ ("  %s  %s, done"), clean, amount);
   g_ptr_array_add (above, exo_format_cut (line, columns));
 }
 
@@ -108,7 +114,8 @@ add_files (Pull *pull, GPtrArray *above, GPtrArray *lines, guint columns, guint 
         more++;
     }
   if (more > 0)
-    g_ptr_array_add (lines, g_strdup_printf ("  and %u more", more));
+    g_ptr_array_add (lines,
+                     g_strdup_printf (ngettext ("  and %u more", "  and %u more", more), more));
 }
 
 static void
@@ -116,12 +123,13 @@ add_total (Pull *pull, GPtrArray *lines, guint columns)
 {
   ExoAgent1Transfer *transfer = pull->transfer;
   g_autofree char *model = exo_format_clean (exo_agent1_transfer_get_model (transfer));
-  g_autofree char *state = exo_format_clean (exo_agent1_transfer_get_state (transfer));
+  g_autofree char *state = exo_format_clean (exo_word (exo_agent1_transfer_get_state (transfer)));
   g_autofree char *message = exo_format_clean (exo_agent1_transfer_get_error_message (transfer));
   g_autofree char *amount = exo_follow_amount (transfer);
   g_autofree char *speed = exo_follow_speed (transfer);
   g_autofree char *sources = exo_follow_sources (transfer);
   g_autofree char *tail = NULL, *second = NULL;
+  guint n_files = exo_agent1_transfer_get_files_total (transfer);
 
   if (exo_agent1_transfer_get_bytes_total (transfer) == 0)
     {
@@ -137,10 +145,10 @@ add_total (Pull *pull, GPtrArray *lines, guint columns)
                                             exo_agent1_transfer_get_bytes_total (transfer), tail,
                                             columns, pull->ctl->utf8));
     }
-  second = *message != '\0' ? g_strdup_printf ("  %s", message)
-                            : g_strdup_printf ("  %s, %u of %u files", sources,
-                                               exo_agent1_transfer_get_files_done (transfer),
-                                               exo_agent1_transfer_get_files_total (transfer));
+  second = *message != '\0'
+               ? g_strdup_printf ("  %s", message)
+               : g_strdup_printf (ngettext ("  %s, %u of %u file", "  %s, %u of %u files", n_files),
+                                  sources, exo_agent1_transfer_get_files_done (transfer), n_files);
   g_ptr_array_add (lines, exo_format_cut (second, columns));
 }
 
@@ -260,7 +268,7 @@ on_object_removed (GDBusObjectManager *objects, GDBusObject *object, Pull *pull)
     return;
   finish (pull, EXO_EXIT_FAILED,
           g_error_new (EXO_CTL_ERROR, EXO_EXIT_FAILED,
-                       "%s: the transfer was cancelled. What is on disk stays for a later pull",
+                       _ ("%s: the transfer was cancelled. What is on disk stays for a later pull"),
                        exo_agent1_transfer_get_model (pull->transfer)));
 }
 
@@ -271,10 +279,11 @@ on_name_owner (GDBusObjectManager *objects, GParamSpec *property, Pull *pull)
       g_dbus_object_manager_client_get_name_owner (G_DBUS_OBJECT_MANAGER_CLIENT (objects));
 
   if (owner == NULL)
-    finish (pull, EXO_EXIT_NO_AGENT,
-            g_error_new (EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
-                         "The agent stopped; %s goes on from what is on disk once it runs again",
-                         exo_agent1_transfer_get_model (pull->transfer)));
+    finish (
+        pull, EXO_EXIT_NO_AGENT,
+        g_error_new (EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
+                     _ ("The agent stopped; %s goes on from what is on disk once it runs again"),
+                     exo_agent1_transfer_get_model (pull->transfer)));
 }
 
 static gboolean
@@ -283,11 +292,12 @@ on_interrupted (gpointer user_data)
   Pull *pull = user_data;
   guint id = exo_agent1_transfer_get_id (pull->transfer);
 
-  finish (pull, EXO_EXIT_INTERRUPTED,
-          g_error_new (EXO_CTL_ERROR, EXO_EXIT_INTERRUPTED,
-                       "The agent goes on with %s. Follow it with: exoctl status %u; stop it with: "
-                       "exoctl cancel %u",
-                       exo_agent1_transfer_get_model (pull->transfer), id, id));
+  finish (
+      pull, EXO_EXIT_INTERRUPTED,
+      g_error_new (EXO_CTL_ERROR, EXO_EXIT_INTERRUPTED,
+                   _ ("The agent goes on with %s. Follow it with: exoctl status %u; stop it with: "
+                      "exoctl cancel %u"),
+                   exo_agent1_transfer_get_model (pull->transfer), id, id));
   return G_SOURCE_CONTINUE;
 }
 
@@ -323,16 +333,21 @@ print_summary (Pull *pull)
   g_autofree char *time =
       exo_format_duration ((g_get_monotonic_time () - pull->began_us) / G_USEC_PER_SEC);
   g_autofree char *sources = exo_follow_sources (transfer);
-  g_autofree char *good = exo_colour (pull->ctl, EXO_COLOUR_GOOD, "complete");
+  g_autofree char *good = exo_colour (pull->ctl, EXO_COLOUR_GOOD, _ ("complete"));
 
   if (moved == 0)
-    exo_print ("%s: %s, %s, all of it was here already\n", model, good, total);
+    exo_print (
+        /* TRANSLATORS: model, "complete", size */ _ ("%s: %s, %s, all of it was here already\n"),
+        model, good, total);
   else
-    exo_print ("%s: %s, %s in %s, %s\n", model, good, total, time, sources);
+    exo_print (/* TRANSLATORS: model, "complete", size, duration, where from */ _ (
+                   "%s: %s, %s in %s, %s\n"),
+               model, good, total, time, sources);
   if (exo_agent1_transfer_get_unverified (transfer))
-    exo_print ("%s: the Hub could not be asked, so the list of files came from a neighbour; it is "
-               "checked when the Hub is back\n",
-               model);
+    exo_print (
+        _ ("%s: the Hub could not be asked, so the list of files came from a neighbour; it is "
+           "checked when the Hub is back\n"),
+        model);
 }
 
 static void
@@ -394,7 +409,7 @@ follow_transfer (const ExoCtl *ctl, const char *path, gint64 began_us, GError **
   if (pull.transfer == NULL)
     {
       g_set_error_literal (error, EXO_CTL_ERROR, EXO_EXIT_FAILED,
-                           "The transfer was cancelled at once, by someone else");
+                           _ ("The transfer was cancelled at once, by someone else"));
       return EXO_EXIT_FAILED;
     }
   pull.loop = g_main_loop_new (NULL, FALSE);
@@ -417,7 +432,7 @@ add_globs (GVariantDict *dict, const char *name, char **globs, GError **error)
   for (gsize i = 0; globs != NULL && globs[i] != NULL; i++)
     if (!g_utf8_validate (globs[i], -1, NULL))
       {
-        g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_USAGE, "--%s \"%s\" is not UTF-8", name,
+        g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_USAGE, _ ("--%s \"%s\" is not UTF-8"), name,
                      globs[i]);
         return FALSE;
       }
@@ -435,7 +450,9 @@ print_detached (const ExoCtl *ctl, const char *path, const char *model)
 
   if (!ctl->json)
     {
-      exo_print ("%s: transfer %s. Follow it with: exoctl status %s\n", clean, id, id);
+      exo_print (/* TRANSLATORS: model, number, number */ _ (
+                     "%s: transfer %s. Follow it with: exoctl status %s\n"),
+                 clean, id, id);
       return;
     }
   json_builder_begin_object (builder);
@@ -479,20 +496,21 @@ run (const ExoCtl *ctl, char **arguments, GError **error)
 
 static const GOptionEntry entries[] = {
   { "include", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.includes,
-    "Only files whose path matches; may be repeated", "GLOB" },
+    N_ ("Only files whose path matches; may be repeated"), "GLOB" },
   { "exclude", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.excludes,
-    "No files whose path matches; may be repeated", "GLOB" },
-  { "type", 0, 0, G_OPTION_ARG_STRING, &options.type, "model (the default), dataset or space",
+    N_ ("No files whose path matches; may be repeated"), "GLOB" },
+  { "type", 0, 0, G_OPTION_ARG_STRING, &options.type, N_ ("model (the default), dataset or space"),
     "TYPE" },
-  { "detach", 0, 0, G_OPTION_ARG_NONE, &options.detach, "Return at once; the agent goes on", NULL },
+  { "detach", 0, 0, G_OPTION_ARG_NONE, &options.detach, N_ ("Return at once; the agent goes on"),
+    NULL },
   { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
 };
 
 const ExoCommand exo_command_pull = {
   .name = "pull",
   .arguments = "ORG/NAME[@REV]",
-  .summary = "Bring a model into this machine's Hugging Face cache",
-  .description =
+  .summary = N_ ("Bring a model into this machine's Hugging Face cache"),
+  .description = N_ (
       "Waits until the model is complete and shows how it comes: from the Hub, or from neighbours\n"
       "that have it or are fetching it. The agent does the work: Ctrl-C only ends the watching\n"
       "(exit code 130), a second pull joins the first, and what is on disk is not fetched again.\n\n"
@@ -500,7 +518,7 @@ const ExoCommand exo_command_pull = {
       "Examples:\n"
       "  exoctl pull org/model\n"
       "  exoctl pull org/model@v1.0 --include '*.safetensors' --include '*.json'\n"
-      "  exoctl pull org/data --type dataset --detach",
+      "  exoctl pull org/data --type dataset --detach"),
   .options = entries,
   .has_json = TRUE,
   .min_arguments = 1,

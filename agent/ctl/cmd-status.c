@@ -3,9 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/follow.h"
 #include "agent/ctl/format.h"
+#include "agent/ctl/words.h"
 
 static gboolean
 parse_id (const char *text, guint *out_id, GError **error)
@@ -15,7 +18,7 @@ parse_id (const char *text, guint *out_id, GError **error)
   if (!g_ascii_string_to_unsigned (text, 10, 1, G_MAXUINT32, &id, NULL))
     {
       g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_USAGE,
-                   "\"%s\" is not the number of a transfer. See: exoctl status", text);
+                   _ ("\"%s\" is not the number of a transfer. See: exoctl status"), text);
       return FALSE;
     }
   *out_id = (guint) id;
@@ -33,7 +36,7 @@ find_transfer (GPtrArray *transfers, const char *text, GError **error)
     if (exo_agent1_transfer_get_id (transfers->pdata[i]) == id)
       return transfers->pdata[i];
   g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_NOT_FOUND,
-               "There is no transfer %u. See: exoctl status", id);
+               _ ("There is no transfer %u. See: exoctl status"), id);
   return NULL;
 }
 
@@ -63,13 +66,14 @@ add_row (ExoTable *table, ExoAgent1Transfer *transfer)
     g_strdup_printf ("%u", exo_agent1_transfer_get_id (transfer)),
     g_strdup (exo_agent1_transfer_get_model (transfer)),
     g_strdup (exo_agent1_transfer_get_revision (transfer)),
-    g_strdup (exo_agent1_transfer_get_state (transfer)),
-    g_strdup_printf ("%u %%", exo_format_percent (exo_agent1_transfer_get_bytes_done (transfer),
-                                                  exo_agent1_transfer_get_bytes_total (transfer))),
+    g_strdup (exo_word (exo_agent1_transfer_get_state (transfer))),
+    g_strdup_printf (_ ("%u %%"),
+                     exo_format_percent (exo_agent1_transfer_get_bytes_done (transfer),
+                                         exo_agent1_transfer_get_bytes_total (transfer))),
     exo_format_bytes (exo_agent1_transfer_get_bytes_total (transfer)),
     moving ? exo_format_rate (exo_agent1_transfer_get_rate (transfer)) : g_strdup (""),
     moving ? exo_format_duration (exo_agent1_transfer_get_eta (transfer)) : g_strdup (""),
-    g_strdup_printf ("%u %%", exo_format_percent (lan, hub + lan)),
+    g_strdup_printf (_ ("%u %%"), exo_format_percent (lan, hub + lan)),
   };
 
   exo_table_add (table, cells);
@@ -82,9 +86,9 @@ print_all (GPtrArray *transfers)
   g_autoptr (ExoTable) table = exo_table_new (G_N_ELEMENTS (right), right);
   g_autofree char *text = NULL;
   char *head[] = {
-    g_strdup ("ID"),    g_strdup ("MODEL"), g_strdup ("REVISION"),
-    g_strdup ("STATE"), g_strdup ("DONE"),  g_strdup ("SIZE"),
-    g_strdup ("RATE"),  g_strdup ("LEFT"),  g_strdup ("LAN"),
+    g_strdup (_ ("ID")),    g_strdup (_ ("MODEL")), g_strdup (_ ("REVISION")),
+    g_strdup (_ ("STATE")), g_strdup (_ ("DONE")),  g_strdup (_ ("SIZE")),
+    g_strdup (_ ("RATE")),  g_strdup (_ ("LEFT")),  g_strdup (_ ("LAN")),
   };
 
   exo_table_add (table, head);
@@ -93,7 +97,7 @@ print_all (GPtrArray *transfers)
   text = exo_table_to_string (table);
   exo_print ("%s", text);
   if (transfers->len == 0)
-    exo_print ("No transfers. Start one with: exoctl pull ORG/NAME\n");
+    exo_print (_ ("No transfers. Start one with: exoctl pull ORG/NAME\n"));
 }
 
 static void
@@ -128,8 +132,7 @@ print_field (const char *name, const char *value)
 {
   g_autofree char *clean = exo_format_clean (value);
 
-  if (*clean != '\0')
-    exo_print ("%-12s %s\n", name, clean);
+  exo_print_field (name, clean, 12);
 }
 
 static void
@@ -148,8 +151,8 @@ print_files (GVariant *files)
       char *cells[] = {
         g_strconcat ("  ", path, NULL),
         exo_format_bytes (size),
-        g_strdup_printf ("%u %%", size == 0 ? 100u : exo_format_percent (done, size)),
-        g_strdup (state),
+        g_strdup_printf (_ ("%u %%"), size == 0 ? 100u : exo_format_percent (done, size)),
+        g_strdup (exo_word (state)),
       };
       exo_table_add (table, cells);
     }
@@ -168,20 +171,20 @@ print_one (ExoAgent1Transfer *transfer, GVariant *files)
   g_autofree char *type = g_strdup_printf ("%s (%s)", exo_agent1_transfer_get_model (transfer),
                                            exo_agent1_transfer_get_type_ (transfer));
 
-  print_field ("Model", type);
-  print_field ("Revision", exo_agent1_transfer_get_revision (transfer));
-  print_field ("Commit", exo_agent1_transfer_get_commit (transfer));
-  print_field ("State", exo_agent1_transfer_get_state (transfer));
-  print_field ("Message", exo_agent1_transfer_get_error_message (transfer));
-  print_field ("Done", amount);
+  print_field (_ ("Model"), type);
+  print_field (_ ("Revision"), exo_agent1_transfer_get_revision (transfer));
+  print_field (_ ("Commit"), exo_agent1_transfer_get_commit (transfer));
+  print_field (_ ("State"), exo_word (exo_agent1_transfer_get_state (transfer)));
+  print_field (_ ("Message"), exo_agent1_transfer_get_error_message (transfer));
+  print_field (_ ("Done"), amount);
   if (exo_follow_is_moving (transfer))
-    print_field ("Rate", speed);
-  print_field ("Moved", sources);
+    print_field (_ ("Rate"), speed);
+  print_field (_ ("Moved"), sources);
   if (exo_agent1_transfer_get_unverified (transfer))
-    print_field ("Unverified",
-                 "the list of files came from a neighbour; the Hub has not confirmed it");
-  print_field ("Started", started);
-  print_field ("Finished", finished);
+    print_field (_ ("Unverified"),
+                 _ ("the list of files came from a neighbour; the Hub has not confirmed it"));
+  print_field (_ ("Started"), started);
+  print_field (_ ("Finished"), finished);
   print_files (files);
 }
 
@@ -222,8 +225,8 @@ run_status (const ExoCtl *ctl, char **arguments, GError **error)
 const ExoCommand exo_command_status = {
   .name = "status",
   .arguments = "[ID]",
-  .summary = "List the transfers, or one with its files",
-  .description = "LAN is the share of the fetched bytes that came from neighbours.",
+  .summary = N_ ("List the transfers, or one with its files"),
+  .description = N_ ("LAN is the share of the fetched bytes that came from neighbours."),
   .has_json = TRUE,
   .max_arguments = 1,
   .run = run_status,
@@ -233,7 +236,8 @@ const ExoCommand exo_command_status = {
 
 typedef struct
 {
-  const char *done; /* "paused" */
+  const char *event; /* of --json */
+  char *(*tell) (const char *model, guint id);
   gboolean (*call) (ExoAgent1Transfer *transfer, GCancellable *cancellable, GError **error);
   /* Whether "all" means this one, too */
   gboolean (*wants) (ExoAgent1Transfer *transfer);
@@ -259,11 +263,30 @@ is_not_complete (ExoAgent1Transfer *transfer)
   return g_strcmp0 (exo_agent1_transfer_get_state (transfer), "complete") != 0;
 }
 
-static const Action pause_action = { "paused", exo_agent1_transfer_call_pause_sync, is_running };
-static const Action resume_action = { "resumed", exo_agent1_transfer_call_resume_sync,
+static char *
+tell_paused (const char *model, guint id)
+{
+  return g_strdup_printf (_ ("%s: transfer %u paused"), model, id);
+}
+
+static char *
+tell_resumed (const char *model, guint id)
+{
+  return g_strdup_printf (_ ("%s: transfer %u resumed"), model, id);
+}
+
+static char *
+tell_cancelled (const char *model, guint id)
+{
+  return g_strdup_printf (_ ("%s: transfer %u cancelled"), model, id);
+}
+
+static const Action pause_action = { "paused", tell_paused, exo_agent1_transfer_call_pause_sync,
+                                     is_running };
+static const Action resume_action = { "resumed", tell_resumed, exo_agent1_transfer_call_resume_sync,
                                       has_stopped };
-static const Action cancel_action = { "cancelled", exo_agent1_transfer_call_cancel_sync,
-                                      is_not_complete };
+static const Action cancel_action = { "cancelled", tell_cancelled,
+                                      exo_agent1_transfer_call_cancel_sync, is_not_complete };
 
 static gboolean
 act (const ExoCtl *ctl, const Action *action, ExoAgent1Transfer *transfer, GError **error)
@@ -275,16 +298,18 @@ act (const ExoCtl *ctl, const Action *action, ExoAgent1Transfer *transfer, GErro
   if (!action->call (transfer, NULL, error))
     {
       exo_client_translate (error);
-      g_prefix_error (error, "transfer %u: ", id);
+      g_prefix_error (error, _ ("transfer %u: "), id);
       return FALSE;
     }
   if (!ctl->json)
     {
-      exo_print ("%s: transfer %u %s\n", model, id, action->done);
+      g_autofree char *line = action->tell (model, id);
+
+      exo_print ("%s\n", line);
       return TRUE;
     }
   json_builder_begin_object (builder);
-  exo_json_string (builder, "event", action->done);
+  exo_json_string (builder, "event", action->event);
   exo_json_int (builder, "id", id);
   exo_json_string (builder, "model", exo_agent1_transfer_get_model (transfer));
   json_builder_end_object (builder);
@@ -336,9 +361,10 @@ run_cancel (const ExoCtl *ctl, char **arguments, GError **error)
 const ExoCommand exo_command_pause = {
   .name = "pause",
   .arguments = "ID|all",
-  .summary = "Stop fetching for now",
-  .description = "What is on disk stays, and is served to neighbours. \"all\" means every transfer "
-                 "that is running.",
+  .summary = N_ ("Stop fetching for now"),
+  .description =
+      N_ ("What is on disk stays, and is served to neighbours. \"all\" means every transfer "
+          "that is running."),
   .has_json = TRUE,
   .min_arguments = 1,
   .max_arguments = 1,
@@ -348,8 +374,8 @@ const ExoCommand exo_command_pause = {
 const ExoCommand exo_command_resume = {
   .name = "resume",
   .arguments = "ID|all",
-  .summary = "Go on after a pause, or try again after a failure",
-  .description = "\"all\" means every transfer that is paused or has failed.",
+  .summary = N_ ("Go on after a pause, or try again after a failure"),
+  .description = N_ ("\"all\" means every transfer that is paused or has failed."),
   .has_json = TRUE,
   .min_arguments = 1,
   .max_arguments = 1,
@@ -359,10 +385,10 @@ const ExoCommand exo_command_resume = {
 const ExoCommand exo_command_cancel = {
   .name = "cancel",
   .arguments = "ID|all",
-  .summary = "Stop a transfer and forget it",
+  .summary = N_ ("Stop a transfer and forget it"),
   .description =
-      "Partial files stay on disk for a later pull. \"all\" means every transfer that is "
-      "not complete.",
+      N_ ("Partial files stay on disk for a later pull. \"all\" means every transfer that is "
+          "not complete."),
   .has_json = TRUE,
   .min_arguments = 1,
   .max_arguments = 1,

@@ -4,12 +4,14 @@
  */
 
 #include <glib-unix.h>
+#include <glib/gi18n.h>
 #include <unistd.h>
 
 #include "agent/ctl/bars.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/follow.h"
 #include "agent/ctl/format.h"
+#include "agent/ctl/words.h"
 
 #define REDRAW_MS 250u
 
@@ -59,7 +61,8 @@ on_transfer (Watch *watch, ExoAgent1Transfer *transfer, const char *path)
   else if (g_strcmp0 (follow->state, exo_agent1_transfer_get_state (transfer)) != 0)
     {
       g_autofree char *model = exo_format_clean (exo_agent1_transfer_get_model (transfer));
-      g_autofree char *state = exo_format_clean (exo_agent1_transfer_get_state (transfer));
+      g_autofree char *state =
+          exo_format_clean (exo_word (exo_agent1_transfer_get_state (transfer)));
 
       g_free (follow->state);
       follow->state = g_strdup (exo_agent1_transfer_get_state (transfer));
@@ -72,13 +75,13 @@ static void
 print_node (Watch *watch, ExoAgent1Node *node, const char *event)
 {
   g_autofree char *name = exo_format_clean (exo_agent1_node_get_name (node));
-  g_autofree char *state = exo_format_clean (exo_agent1_node_get_state (node));
+  g_autofree char *state = exo_format_clean (exo_word (exo_agent1_node_get_state (node)));
   g_autoptr (JsonBuilder) builder = json_builder_new ();
 
   if (!watch->ctl->json)
     {
       say (watch,
-           g_strdup_printf ("%s: %s", name, g_str_equal (event, "node-gone") ? "gone" : state));
+           g_strdup_printf ("%s: %s", name, g_str_equal (event, "node-gone") ? _ ("gone") : state));
       return;
     }
   json_builder_begin_object (builder);
@@ -123,7 +126,7 @@ print_transfer_gone (Watch *watch, ExoAgent1Transfer *transfer)
 
   if (!watch->ctl->json)
     {
-      say (watch, g_strdup_printf ("%s: cancelled or forgotten", model));
+      say (watch, g_strdup_printf (_ ("%s: cancelled or forgotten"), model));
       return;
     }
   json_builder_begin_object (builder);
@@ -154,7 +157,7 @@ on_warning (ExoAgent1 *agent,
             Watch *watch)
 {
   g_autofree char *clean = exo_format_clean (message);
-  g_autofree char *mark = exo_colour (watch->ctl, EXO_COLOUR_WARN, "warning");
+  g_autofree char *mark = exo_colour (watch->ctl, EXO_COLOUR_WARN, _ ("warning"));
   g_autoptr (JsonBuilder) builder = json_builder_new ();
 
   if (!watch->ctl->json)
@@ -196,7 +199,7 @@ static void
 add_bar (Watch *watch, GPtrArray *lines, ExoAgent1Transfer *transfer, guint columns)
 {
   g_autofree char *model = exo_format_clean (exo_agent1_transfer_get_model (transfer));
-  g_autofree char *state = exo_format_clean (exo_agent1_transfer_get_state (transfer));
+  g_autofree char *state = exo_format_clean (exo_word (exo_agent1_transfer_get_state (transfer)));
   g_autofree char *amount = exo_follow_amount (transfer);
   g_autofree char *speed = exo_follow_speed (transfer);
   g_autofree char *tail =
@@ -205,6 +208,18 @@ add_bar (Watch *watch, GPtrArray *lines, ExoAgent1Transfer *transfer, guint colu
   g_ptr_array_add (lines, exo_format_progress (model, exo_agent1_transfer_get_bytes_done (transfer),
                                                exo_agent1_transfer_get_bytes_total (transfer), tail,
                                                columns, watch->ctl->utf8));
+}
+
+static char *
+text_of_counts (guint n_transfers, guint n_neighbours)
+{
+  g_autofree char *transfers =
+      g_strdup_printf (ngettext ("%u under way", "%u under way", n_transfers), n_transfers);
+  g_autofree char *neighbours =
+      g_strdup_printf (ngettext ("%u neighbour", "%u neighbours", n_neighbours), n_neighbours);
+
+  /* TRANSLATORS: transfers under way, neighbours */
+  return g_strdup_printf (_ ("%s, %s"), transfers, neighbours);
 }
 
 static gboolean
@@ -221,8 +236,7 @@ on_redraw (gpointer user_data)
   for (guint i = 0; i < transfers->len && lines->len + 2 < rows; i++)
     if (!exo_follow_is_over (transfers->pdata[i]))
       add_bar (watch, lines, transfers->pdata[i], columns);
-  g_autofree char *last = g_strdup_printf ("%u under way, %u neighbours", lines->len,
-                                           nodes->len > 0 ? nodes->len - 1 : 0);
+  g_autofree char *last = text_of_counts (lines->len, nodes->len > 0 ? nodes->len - 1 : 0);
   g_ptr_array_add (lines, exo_format_cut (last, columns));
   exo_bars_show (watch->bars, watch->above, lines);
   g_ptr_array_set_size (watch->above, 0);
@@ -297,17 +311,17 @@ run (const ExoCtl *ctl, char **arguments, GError **error)
   say_what_is_there (&watch);
   watch_until_interrupted (&watch, agent);
   if (watch.code == EXO_EXIT_NO_AGENT)
-    g_set_error_literal (error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT, "The agent stopped");
+    g_set_error_literal (error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT, _ ("The agent stopped"));
   return watch.code;
 }
 
 const ExoCommand exo_command_watch = {
   .name = "watch",
   .arguments = "",
-  .summary = "Show what happens, until Ctrl-C",
-  .description =
+  .summary = N_ ("Show what happens, until Ctrl-C"),
+  .description = N_ (
       "On a terminal a bar for each transfer under way; otherwise, and with --json, a line for\n"
-      "each change of a transfer or node and each warning of the agent.",
+      "each change of a transfer or node and each warning of the agent."),
   .has_json = TRUE,
   .run = run,
 };

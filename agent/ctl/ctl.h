@@ -34,8 +34,8 @@ typedef enum
 typedef struct
 {
   ExoExit code;
-  const char *name; /* as in --json */
-  const char *meaning;
+  const char *name;    /* as in --json */
+  const char *meaning; /* to be translated */
 } ExoExitInfo;
 
 extern const ExoExitInfo exo_exits[];
@@ -56,8 +56,8 @@ typedef struct
 typedef struct
 {
   const char *name;
-  const char *arguments;       /* for the usage line; may be "" */
-  const char *summary;         /* one line, for the list of commands */
+  const char *arguments; /* for the usage line; may be "" */
+  const char *summary;   /* one line, for the list of commands; to be translated, as is the next */
   const char *description;     /* the rest of the help */
   const GOptionEntry *options; /* (nullable); --json and --help come by themselves */
   gboolean has_json;
@@ -91,6 +91,8 @@ GVariant *exo_client_options (const char *type);
 
 /* Output ----------------------------------------------------------------------------------------- */
 
+/* Name and value, aligned: names are at most @columns wide. @value: clean, nothing is printed if it is "" */
+void exo_print_field (const char *name, const char *value, guint columns);
 /* To stdout, UTF-8, flushed: a reader of the pipe sees each line at once. @text is clean. */
 void exo_print (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /* One object, one line; @builder is at its end. */

@@ -5,7 +5,10 @@
 
 #include "agent/ctl/follow.h"
 
+#include <glib/gi18n.h>
+
 #include "agent/ctl/format.h"
+#include "agent/ctl/words.h"
 
 void
 exo_follow_clear (ExoFollow *follow)
@@ -36,7 +39,7 @@ exo_follow_amount (ExoAgent1Transfer *transfer)
   g_autofree char *done = exo_format_bytes (exo_agent1_transfer_get_bytes_done (transfer));
   g_autofree char *total = exo_format_bytes (exo_agent1_transfer_get_bytes_total (transfer));
 
-  return g_strdup_printf ("%s of %s", done, total);
+  return g_strdup_printf (/* TRANSLATORS: two sizes, done and total */ _ ("%s of %s"), done, total);
 }
 
 char *
@@ -46,7 +49,7 @@ exo_follow_speed (ExoAgent1Transfer *transfer)
   g_autofree char *rate = exo_format_rate (exo_agent1_transfer_get_rate (transfer));
   g_autofree char *left = exo_format_duration (eta);
 
-  return eta >= 0 ? g_strdup_printf ("%s, %s left", rate, left) : g_steal_pointer (&rate);
+  return eta >= 0 ? g_strdup_printf (_ ("%s, %s left"), rate, left) : g_steal_pointer (&rate);
 }
 
 char *
@@ -57,7 +60,7 @@ exo_follow_sources (ExoAgent1Transfer *transfer)
   g_autofree char *hub_text = exo_format_bytes (hub);
   g_autofree char *lan_text = exo_format_bytes (lan);
 
-  return g_strdup_printf ("from Hub %s, from neighbours %s (%u %%)", hub_text, lan_text,
+  return g_strdup_printf (_ ("from Hub %s, from neighbours %s (%u %%)"), hub_text, lan_text,
                           exo_format_percent (lan, hub + lan));
 }
 
@@ -80,10 +83,12 @@ print_progress (const char *model, ExoAgent1Transfer *transfer)
   g_autofree char *speed = exo_follow_speed (transfer);
   g_autofree char *sources = exo_follow_sources (transfer);
 
-  exo_print ("%s: %u %% (%s, %s; %s)\n", model,
-             exo_format_percent (exo_agent1_transfer_get_bytes_done (transfer),
-                                 exo_agent1_transfer_get_bytes_total (transfer)),
-             amount, speed, sources);
+  exo_print (
+      /* TRANSLATORS: model, per cent, amount, speed, sources */ _ ("%s: %u %% (%s, %s; %s)\n"),
+      model,
+      exo_format_percent (exo_agent1_transfer_get_bytes_done (transfer),
+                          exo_agent1_transfer_get_bytes_total (transfer)),
+      amount, speed, sources);
 }
 
 /* TRUE if @value differs from *@last, which becomes it */
@@ -101,7 +106,7 @@ static void
 print_changes (ExoFollow *follow, ExoAgent1Transfer *transfer)
 {
   g_autofree char *model = exo_format_clean (exo_agent1_transfer_get_model (transfer));
-  g_autofree char *state = exo_format_clean (exo_agent1_transfer_get_state (transfer));
+  g_autofree char *state = exo_format_clean (exo_word (exo_agent1_transfer_get_state (transfer)));
   g_autofree char *message = exo_format_clean (exo_agent1_transfer_get_error_message (transfer));
   guint tenths = exo_format_percent (exo_agent1_transfer_get_bytes_done (transfer),
                                      exo_agent1_transfer_get_bytes_total (transfer)) /

@@ -5,6 +5,8 @@
 
 #include "agent/ctl/format.h"
 
+#include <glib/gi18n.h>
+#include <langinfo.h>
 #include <string.h>
 
 #define LABEL_COLUMNS_MAX 44u
@@ -16,8 +18,10 @@
 char *
 exo_format_bytes (guint64 bytes)
 {
-  static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
+  static const char *const units[] = { N_ ("B"),  N_ ("kB"), N_ ("MB"), N_ ("GB"),
+                                       N_ ("TB"), N_ ("PB"), N_ ("EB") };
   guint64 unit = 1;
+  const char *point = nl_langinfo (RADIXCHAR);
   guint i = 0;
 
   while (bytes / unit >= 1000 && i + 1 < G_N_ELEMENTS (units))
@@ -26,17 +30,17 @@ exo_format_bytes (guint64 bytes)
       i++;
     }
   if (i == 0)
-    return g_strdup_printf ("%u B", (guint) bytes);
+    return g_strdup_printf ("%u %s", (guint) bytes, _ (units[0]));
 
   /* Integer arithmetic and rounded down: what is not complete never looks complete. */
   guint64 whole = bytes / unit;
   guint hundredths = (guint) (bytes % unit / (unit / 1000) / 10);
 
   if (whole >= 100)
-    return g_strdup_printf ("%u %s", (guint) whole, units[i]);
+    return g_strdup_printf ("%u %s", (guint) whole, _ (units[i]));
   if (whole >= 10)
-    return g_strdup_printf ("%u.%u %s", (guint) whole, hundredths / 10, units[i]);
-  return g_strdup_printf ("%u.%02u %s", (guint) whole, hundredths, units[i]);
+    return g_strdup_printf ("%u%s%u %s", (guint) whole, point, hundredths / 10, _ (units[i]));
+  return g_strdup_printf ("%u%s%02u %s", (guint) whole, point, hundredths, _ (units[i]));
 }
 
 char *
@@ -44,24 +48,23 @@ exo_format_rate (guint64 bytes_per_s)
 {
   g_autofree char *bytes = exo_format_bytes (bytes_per_s);
 
-  return g_strconcat (bytes, "/s", NULL);
+  /* TRANSLATORS: a size per second */
+  return g_strdup_printf (_ ("%s/s"), bytes);
 }
 
 char *
 exo_format_duration (gint64 seconds)
 {
   if (seconds < 0)
-    return g_strdup ("unknown");
+    return g_strdup (_ ("unknown"));
   if (seconds < 60)
-    return g_strdup_printf ("%" G_GINT64_FORMAT " s", seconds);
+    return g_strdup_printf (_ ("%d s"), (int) seconds);
   if (seconds < 60 * 60)
-    return g_strdup_printf ("%" G_GINT64_FORMAT " min %02" G_GINT64_FORMAT " s", seconds / 60,
-                            seconds % 60);
+    return g_strdup_printf (_ ("%d min %02d s"), (int) (seconds / 60), (int) (seconds % 60));
   if (seconds < 24 * 60 * 60)
-    return g_strdup_printf ("%" G_GINT64_FORMAT " h %02" G_GINT64_FORMAT " min", seconds / 3600,
-                            seconds / 60 % 60);
-  return g_strdup_printf ("%" G_GINT64_FORMAT " d %02" G_GINT64_FORMAT " h", seconds / 86400,
-                          seconds / 3600 % 24);
+    return g_strdup_printf (_ ("%d h %02d min"), (int) (seconds / 3600), (int) (seconds / 60 % 60));
+  return g_strdup_printf (_ ("%d d %02d h"), (int) MIN (seconds / 86400, G_MAXINT),
+                          (int) (seconds / 3600 % 24));
 }
 
 guint
@@ -155,6 +158,16 @@ append_blanks (GString *line, guint n)
 {
   for (guint i = 0; i < n; i++)
     g_string_append_c (line, ' ');
+}
+
+char *
+exo_format_pad (const char *text, guint columns)
+{
+  guint wide = exo_format_columns (text);
+  GString *line = g_string_new (text);
+
+  append_blanks (line, columns > wide ? columns - wide : 0);
+  return g_string_free (line, FALSE);
 }
 
 char *

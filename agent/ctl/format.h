@@ -5,7 +5,9 @@
  * Sizes are decimal, as on the Hub: 1 kB = 1,000 bytes, 1 MB = 1,000,000 bytes. Text that comes from
  * the bus, a file name for example, passes exo_format_clean() before it reaches a terminal.
  *
- * Pure; strings returned are the caller's.
+ * Units, words and decimal point are those of the locale; percent signs and dates are the same everywhere.
+ *
+ * Pure otherwise; strings returned are the caller's.
  */
 
 #pragma once
@@ -26,6 +28,8 @@ char *exo_format_date (gint64 unix_s); /* "2026-01-31 14:05", local time; "" for
 char *exo_format_clean (const char *text);
 /* Columns on a terminal: 2 for wide characters, 0 for combining ones. */
 guint exo_format_columns (const char *text);
+/* At least @columns wide: padded on the right. */
+char *exo_format_pad (const char *text, guint columns);
 /* Exactly @columns wide: padded on the right, or cut on the left with an ellipsis there, because the
  * end of a path tells files apart. @text is clean. */
 char *exo_format_fit (const char *text, guint columns, gboolean utf8);

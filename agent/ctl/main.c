@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include <locale.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/format.h"
+#include "agent/i18n.h"
 
 static const ExoCommand *const commands[] = {
   &exo_command_pull,   &exo_command_status, &exo_command_watch,  &exo_command_pause,
@@ -29,18 +30,18 @@ find_command (const char *name)
 static void
 print_overview (void)
 {
-  exo_print ("Usage: exoctl COMMAND [OPTION...]\n\n"
-             "Downloads models once for the whole lab, and shows what the agents do.\n\n"
-             "Commands:\n");
+  exo_print (_ ("Usage: exoctl COMMAND [OPTION...]\n\n"
+                "Downloads models once for the whole lab, and shows what the agents do.\n\n"
+                "Commands:\n"));
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
-    exo_print ("  %-8s %s\n", commands[i]->name, commands[i]->summary);
-  exo_print ("  %-8s %s\n\n", "help", "Show this, or the help of one command");
-  exo_print ("exoctl help COMMAND says more about each; exoctl --version prints the version.\n"
-             "Sizes are decimal, as on the Hub: 1 MB = 1,000,000 bytes.\n\n"
-             "Exit codes:\n");
+    exo_print ("  %-8s %s\n", commands[i]->name, _ (commands[i]->summary));
+  exo_print ("  %-8s %s\n\n", "help", _ ("Show this, or the help of one command"));
+  exo_print (_ ("exoctl help COMMAND says more about each; exoctl --version prints the version.\n"
+                "Sizes are decimal, as on the Hub: 1 MB = 1,000,000 bytes.\n\n"
+                "Exit codes:\n"));
   for (gsize i = 0; i < exo_n_exits; i++)
     exo_print ("  %3d  %-12s %s\n", (int) exo_exits[i].code, exo_exits[i].name,
-               exo_exits[i].meaning);
+               _ (exo_exits[i].meaning));
 }
 
 static GOptionContext *
@@ -48,23 +49,23 @@ new_context (const ExoCommand *command, gboolean *out_json, gboolean *out_help)
 {
   GOptionContext *context = g_option_context_new (command->arguments);
   const GOptionEntry help[] = {
-    { "help", 'h', 0, G_OPTION_ARG_NONE, out_help, "Show this help", NULL },
+    { "help", 'h', 0, G_OPTION_ARG_NONE, out_help, N_ ("Show this help"), NULL },
     { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
   };
   const GOptionEntry json[] = {
-    { "json", 0, 0, G_OPTION_ARG_NONE, out_json, "Print one JSON object a line, sizes in bytes",
-      NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, out_json,
+      N_ ("Print one JSON object a line, sizes in bytes"), NULL },
     { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
   };
 
   g_option_context_set_help_enabled (context, FALSE);
-  g_option_context_set_summary (context, command->summary);
-  g_option_context_set_description (context, command->description);
+  g_option_context_set_summary (context, _ (command->summary));
+  g_option_context_set_description (context, _ (command->description));
   if (command->options != NULL)
-    g_option_context_add_main_entries (context, command->options, NULL);
+    g_option_context_add_main_entries (context, command->options, GETTEXT_PACKAGE);
   if (command->has_json)
-    g_option_context_add_main_entries (context, json, NULL);
-  g_option_context_add_main_entries (context, help, NULL);
+    g_option_context_add_main_entries (context, json, GETTEXT_PACKAGE);
+  g_option_context_add_main_entries (context, help, GETTEXT_PACKAGE);
   return context;
 }
 
@@ -109,9 +110,11 @@ check_count (const ExoCommand *command, guint n, GError **error)
   if (n >= command->min_arguments && n <= command->max_arguments)
     return TRUE;
   g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_USAGE,
-               "Too %s arguments. Usage: exoctl %s %s (see exoctl help %s)",
-               n < command->min_arguments ? "few" : "many", command->name, command->arguments,
-               command->name);
+               /* TRANSLATORS: a command, its arguments, the command */
+               n < command->min_arguments
+                   ? _ ("Too few arguments. Usage: exoctl %s %s (see exoctl help %s)")
+                   : _ ("Too many arguments. Usage: exoctl %s %s (see exoctl help %s)"),
+               command->name, command->arguments, command->name);
   return FALSE;
 }
 
@@ -155,7 +158,7 @@ unknown_command (const char *name)
 {
   g_autofree char *clean = exo_format_clean (name);
 
-  fprintf (stderr, "exoctl: there is no command \"%s\". See: exoctl help\n", clean);
+  fprintf (stderr, _ ("exoctl: there is no command \"%s\". See: exoctl help\n"), clean);
   return EXO_EXIT_USAGE;
 }
 
@@ -184,7 +187,7 @@ main (int argc, char **argv)
 {
   const ExoCommand *command;
 
-  setlocale (LC_CTYPE, "");
+  exo_i18n_init ();
   g_set_prgname ("exoctl");
   if (argc < 2)
     {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/format.h"
 
 void
 exo_print (const char *format, ...)
@@ -17,6 +18,15 @@ exo_print (const char *format, ...)
   vprintf (format, arguments);
   va_end (arguments);
   fflush (stdout);
+}
+
+void
+exo_print_field (const char *name, const char *value, guint columns)
+{
+  g_autofree char *padded = exo_format_pad (name, columns);
+
+  if (*value != '\0')
+    exo_print ("%s %s\n", padded, value);
 }
 
 void

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""exoctl against a fake agent, on a private bus: test-exoctl.py EXOCTL FAKE_AGENT
+"""exoctl against a fake agent, on a private bus: test-exoctl.py EXOCTL FAKE_AGENT LOCALE_DIR
 
 Run under dbus-run-session. Every command: text, --json, exit codes; no agent, no bus; a terminal."""
 
@@ -13,15 +13,18 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
+import unicodedata
 import unittest
 from fcntl import ioctl
 
-EXOCTL, FAKE_AGENT = sys.argv[1:3]
+EXOCTL, FAKE_AGENT, LOCALE_DIR = sys.argv[1:4]
 TIMEOUT_S = 30
 BASE_ENV = dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8", HF_HUB_CACHE="/elsewhere/hub")
 BASE_ENV.pop("NO_COLOR", None)
+BASE_ENV.pop("LANGUAGE", None)
 
 
 def exoctl(*arguments, **env):
@@ -269,6 +272,42 @@ class WithoutAgent(unittest.TestCase):
         self.assertRegex(exoctl("--version").stdout, r"^exoctl \d+\.\d+\.\d+\n$")
 
 
+def columns(text):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+class Locales(WithAgent):
+    def setUp(self):
+        super().setUp()
+        exoctl("pull", "org/ok")
+
+    def test_a_decimal_comma_is_for_people_alone(self):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", f"{folder}/de_DE.UTF-8"], check=True,
+                               stderr=subprocess.DEVNULL)
+            except (OSError, subprocess.CalledProcessError):
+                self.skipTest("no localedef, or no source of de_DE")
+            german = {"LC_ALL": "de_DE.UTF-8", "LOCPATH": folder}
+            self.check(exoctl("status", **german), 0, "5,00 GB")
+            for command in ("status", "--json"), ("status", "1", "--json"), ("cache", "--json"), ("nodes", "--json"):
+                self.assertEqual(objects(exoctl(*command, **german)), objects(exoctl(*command)))
+
+    def test_chinese_tables_are_aligned(self):
+        result = exoctl("status", LANGUAGE="zh_CN", EXO_LOCALE_DIR=LOCALE_DIR)
+        self.check(result, 0, "已完成")
+        head, row = result.stdout.splitlines()
+        self.assertEqual(columns(head[:head.index("状态")]), columns(row[:row.index("已完成")]))
+        self.assertEqual(columns(head[:head.index("大小")]) + 4, columns(row[:row.index("GB")]) + 2)
+
+    def test_json_is_the_same_in_chinese(self):
+        for command in ("status", "--json"), ("status", "1", "--json"), ("models", "--json"), ("pause", "1", "--json"):
+            chinese = exoctl(*command, LANGUAGE="zh_CN", EXO_LOCALE_DIR=LOCALE_DIR)
+            same = [{k: v for k, v in line.items() if k != "message"} for line in objects(chinese)]
+            plain = [{k: v for k, v in line.items() if k != "message"} for line in objects(exoctl(*command))]
+            self.assertEqual(same, plain)
+
+
 class Screen:
     """As much of a terminal as exoctl uses; fails on anything else."""
 
@@ -373,10 +412,10 @@ class Terminal(WithAgent):
     def test_watch_shows_bars(self):
         exoctl("pull", "org/slow", "--detach")
         pid, fd = self.spawn("watch")
-        self.read(fd, "1 under way, 1 neighbours".encode())
+        self.read(fd, "1 under way, 1 neighbour\x1b".encode())
         os.write(fd, b"\x03")
         self.assertEqual(self.finish(pid, fd)[0], 130)
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)

@@ -44,6 +44,14 @@ sizes_are_decimal_and_rounded_down (void)
 }
 
 static void
+padding_counts_columns_and_cuts_nothing (void)
+{
+  ASSERT_TEXT (exo_format_pad ("ab", 4), "ab  ");
+  ASSERT_TEXT (exo_format_pad ("\u6a21\u578b", 5), "\u6a21\u578b ");
+  ASSERT_TEXT (exo_format_pad ("abc", 2), "abc");
+}
+
+static void
 durations_have_two_units (void)
 {
   ASSERT_TEXT (exo_format_duration (-1), "unknown");
@@ -150,6 +158,7 @@ table_columns_are_as_wide_as_their_widest_cell (void)
 
 EXO_SUITE ("format",
            TEST (sizes_are_decimal_and_rounded_down),
+           TEST (padding_counts_columns_and_cuts_nothing),
            TEST (durations_have_two_units),
            TEST (only_all_is_100_percent),
            TEST (what_a_terminal_obeys_is_escaped),
