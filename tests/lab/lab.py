@@ -148,6 +148,11 @@ class Machine:
         run('tc', 'qdisc', 'change', 'dev', self.port, *shape)
         self.sh('tc qdisc change dev eth0 ' + ' '.join(shape))
 
+    def unshape(self):
+        """As fast as it goes."""
+        run('tc', 'qdisc', 'del', 'dev', self.port, 'root')
+        self.sh('tc qdisc del dev eth0 root')
+
     def wire(self):
         """Bytes that left this machine and bytes that reached it, headers included."""
         stats = json.loads(run('ip', '-s', '-j', 'link', 'show', self.port).stdout)[0]['stats64']
@@ -291,6 +296,7 @@ class Host(Machine):
         self.config = {'agent': {'name': self.name, 'state-dir': self.dir / 'state'},
                        'lan': {'port': PORT}, 'hub': {'endpoint': lab.hub.url}, 'cache': {'path': self.dir / 'cache'}}
         self.wrapper = []  # words before the agent's own
+        self.options = ['--verbose']
         self.extra_env = {}
         self.limited = False
         self.log = self.dir / 'agent.log'
@@ -364,7 +370,7 @@ class Host(Machine):
         return path
 
     def start_agent(self, wait=True):
-        self.agent = self.spawn([*self.wrapper, program('exo-agent'), '--config', self.write_config(), '--verbose'],
+        self.agent = self.spawn([*self.wrapper, program('exo-agent'), '--config', self.write_config(), *self.options],
                                 'agent.log')
         if wait:
             self.wait_agent()

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One contestant in one scenario: from the first start to the last byte checked, and the figures of that."""
+
+import statistics
+import time
+
+from lab import Failure, Lab
+from measure import Meter
+
+_PATIENCE = 3  # times what one curl after the other would take, and a minute
+_BINS = 40
+
+
+def events(scenario, size):
+    """[(seconds, 'start' or 'kill', index of the node)], in order."""
+    found = [(scenario.delay(index, size), 'start', index) for index in scenario.receivers]
+    for index, death, back in scenario.deaths(size):
+        found += [(death, 'kill', index), (back, 'start', index)]
+    return sorted(found)
+
+
+def make_lab(scenario, sample, name):
+    return Lab(nodes=scenario.nodes, wan=f'{scenario.wan or 10**10}bit', lan=f'{scenario.lan or 10**10}bit', name=name,
+               sample=sample, agents=0)
+
+
+def shape(lab, scenario):
+    for index, host in enumerate(lab.hosts):
+        rate = scenario.rate(index)
+        if not rate:
+            host.unshape()
+        elif rate != scenario.lan:
+            host.rate = f'{rate}bit'
+            host.set_rate(host.rate)
+    if not scenario.wan:
+        lab.hub.unshape()
+
+
+def _play(lab, contestant, plan, limit):
+    """Carries the plan out until all are done: (seconds by node, seconds of its start by node), and when it began."""
+    begun, starts = time.monotonic(), {}
+    left, running = list(plan), set()
+    hosts = {lab.hosts[index] for _, _, index in plan}
+    while left or any(contestant.done(host) is None for host in running) or running != hosts:
+        now = time.monotonic() - begun
+        if now > limit:
+            raise Failure(f'{contestant.name}: not done within {limit:.0f} s\n{lab.logs()}')
+        while left and left[0][0] <= now:
+            _, what, index = left.pop(0)
+            host = lab.hosts[index]
+            if what == 'kill':
+                if contestant.done(host) is None:
+                    contestant.kill(host)
+            elif contestant.done(host) is None:
+                starts.setdefault(host, time.monotonic())
+                contestant.start(host)
+                running.add(host)
+        contestant.tick()
+        lab.pump(0.01)
+    return begun, starts, {host: contestant.done(host) for host in running}
+
+
+def summary(times, judged):
+    """First, median and last of {name: seconds}, those that are judged."""
+    values = sorted(seconds for name, seconds in times.items() if name in judged)
+    return {'first': values[0], 'median': statistics.median(values), 'last': values[-1]}
+
+
+def run_case(lab, scenario, kind, only=None):
+    """Figures of one run; only: how many of the receivers take part."""
+    size, contestant = lab.sample.bytes, kind(lab, scenario)
+    plan = events(scenario, size)
+    plan = [event for event in plan if event[2] in scenario.receivers[:only]]
+    meter = Meter(lab.hosts, lab.hub, contestant.pids)
+    try:
+        contestant.prepare()
+        lab.hub.up()
+        stats_before = lab.hub.stats()['bytes']
+        if scenario.seeded:
+            lab.hub.down()
+        meter.start()
+        try:
+            begun, starts, ends = _play(lab, contestant, plan, 60 + _PATIENCE * scenario.nodes * scenario.ideal(size))
+        finally:
+            meter.stop()
+        lab.hub.up()
+        sent = lab.hub.stats()['bytes'] - stats_before
+        for host in ends:
+            contestant.verify(host)
+    finally:
+        contestant.clean()
+    return _figures(lab, scenario, contestant, meter, begun, starts, ends, sent)
+
+
+def _figures(lab, scenario, contestant, meter, begun, starts, ends, sent):
+    times = {host.name: ends[host] - begun for host in ends}
+    judged = {host.name for host in ends} - {lab.hosts[index].name for index in scenario.stragglers}
+    moved = sum(lab.sample.files[path] for host in ends for path in scenario.wanted(lab.hosts.index(host), lab.sample.files))
+    firsts = [meter.first_byte(host, starts[host]) for host in ends]
+    width = max(0.1, meter.seconds / _BINS)
+    return {**{key: round(value, 3) for key, value in summary(times, judged).items()},
+            'hub_copies': round(sent / lab.sample.bytes, 4), 'cpu_s_per_gb': round(meter.cpu / (moved / 1e9), 3),
+            'peak_mb': round(meter.peak / 1e6, 1), 'anonymous_mb': round(meter.anonymous / 1e6, 1),
+            'first_byte_s': round(max((first for first in firsts if first is not None), default=0), 3),
+            'busy': round(meter.busy, 3), 'others': round(meter.others, 3),
+            'met_s': round(getattr(contestant, 'met_s', 0), 2),
+            'nodes': {name: round(seconds, 3) for name, seconds in times.items()},
+            'bin_s': round(width, 3), 'timeline': meter.timeline(width)}
