@@ -4,12 +4,14 @@
 
 import sys
 import unittest
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
 
 import measure  # noqa: E402
+import plot  # noqa: E402
 import report  # noqa: E402
 import runner  # noqa: E402
 import scenarios  # noqa: E402
@@ -103,6 +105,14 @@ class Report(unittest.TestCase):
         self.assertIn("  agent          1     1.00      2.00    3.00     1.500", text)
         self.assertIn("  aria2: skipped, not installed", text)
         self.assertIn("  rsync: failed, exit 1\n", text)
+
+    def test_bars_are_as_long_as_medians(self):
+        cases = [{"title": "a < b", "contestants": {"agent": [{"ratio": 1}, {"ratio": 2}, {"ratio": 9}], "curl": [{"ratio": 4}],
+                                                    "none": []}}]
+        root = ElementTree.fromstring(plot.bars(cases, "x & y"))
+        widths = [float(shape.get("width")) for shape in root if shape.tag.endswith("rect") and shape.get("x")]
+        self.assertEqual(len(widths), 2)
+        self.assertAlmostEqual(widths[1] / widths[0], 2.0)
 
 
 if __name__ == "__main__":
