@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/i18n.h"
@@ -24,6 +25,7 @@ typedef struct
 {
   GMainLoop *loop;
   int status;
+  gboolean again;
 } Run;
 
 static gboolean
@@ -32,6 +34,17 @@ on_signal (gpointer user_data)
   Run *run = user_data;
 
   g_message ("asked to stop");
+  g_main_loop_quit (run->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_again (gpointer user_data)
+{
+  Run *run = user_data;
+
+  g_message ("asked to start again");
+  run->again = TRUE;
   g_main_loop_quit (run->loop);
   return G_SOURCE_CONTINUE;
 }
@@ -59,15 +72,17 @@ raise_file_limit (void)
     g_debug ("the limit of open files stays as it is: %s", g_strerror (errno));
 }
 
+/* Sets @out_again if the agent was asked to start again. */
 static int
-run_agent (const ExoConfig *config)
+run_agent (const ExoConfig *config, gboolean *out_again)
 {
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (GError) error = NULL;
   g_autoptr (ExoAgent) agent = NULL;
-  Run run = { loop, EXIT_SUCCESS };
+  Run run = { loop, EXIT_SUCCESS, FALSE };
   guint on_term = g_unix_signal_add (SIGTERM, on_signal, &run);
   guint on_int = g_unix_signal_add (SIGINT, on_signal, &run);
+  guint on_usr1 = g_unix_signal_add (SIGUSR1, on_again, &run);
 
   agent = exo_agent_new (config, on_stopped, &run, &error);
   if (agent == NULL)
@@ -79,15 +94,30 @@ run_agent (const ExoConfig *config)
   g_clear_pointer (&agent, exo_agent_free);
   g_source_remove (on_term);
   g_source_remove (on_int);
+  g_source_remove (on_usr1);
   g_message ("stopped");
+  *out_again = run.again;
   return run.status;
+}
+
+/* Becomes the program that is installed by now: an upgrade asks for it where no systemd restarts the agent. */
+static int
+start_again (const char *program, char **argv)
+{
+  close_range (3, ~0U, 0);
+  execv (program, argv);
+  g_critical ("cannot start again: %s: %s", program, g_strerror (errno));
+  return EXIT_FAILURE;
 }
 
 int
 main (int argc, char **argv)
 {
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL); /* while it has its name */
+  g_auto (GStrv) arguments = g_strdupv (argv);
   g_autofree char *config_path = NULL;
-  gboolean verbose = FALSE, version = FALSE;
+  gboolean verbose = FALSE, version = FALSE, again = FALSE;
+  int status;
   const GOptionEntry entries[] = {
     { "config", 'c', 0, G_OPTION_ARG_FILENAME, &config_path,
       N_ ("Key file (default: ~/.config/exo-agent/agent.conf)"), "FILE" },
@@ -125,5 +155,6 @@ main (int argc, char **argv)
       return 2;
     }
   raise_file_limit ();
-  return run_agent (config);
+  status = run_agent (config, &again);
+  return again && program != NULL ? start_again (program, arguments) : status;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds with gcc and clang, runs all suites, again under sanitizers, then the lab; counts test cases.
+"""Builds with gcc and clang, runs all suites, again under sanitizers, then the lab and the packages; counts test cases.
 
 A case is one CUnit test, one test of a Python suite, or one lab test; a program that says nothing of its cases is one
 case, and so is each build. The last line is for scripts: "N passed, N failed, N skipped".
@@ -123,10 +123,11 @@ def suites(folder, name, *words, **env):
         f' in {len(entries)} programs ({time.monotonic() - start:.0f} s)')
 
 
-def lab(folder, label, *tests, **env):
+def lab(folder, label, *tests, runner='lab', **env):
     """The lab's own lines are shown as they come."""
-    say(f'-- lab, {label}')
-    words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, '-B', str(TREE / 'tests' / 'lab' / 'run'), *tests]
+    start = time.monotonic()
+    say(f'-- {runner}, {label}')
+    words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, '-B', str(TREE / 'tests' / runner / 'run'), *tests]
     text = []
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors='replace',
                           env={**os.environ, 'EXO_LAB_BUILD': str(folder), **env}) as child:
@@ -138,7 +139,8 @@ def lab(folder, label, *tests, **env):
         Count.add(*(int(digits) for digits in found.groups()))
     if not found or child.returncode and found[2] == '0':
         Count.add(0, 1)
-        say(f'FAIL lab ({label}) ended with {child.returncode}')
+        say(f'FAIL {runner} ({label}) ended with {child.returncode}')
+    say(f'-- {runner}, {label}: {time.monotonic() - start:.0f} s')
 
 
 def has_thread_sanitizer(base, compiler):
@@ -167,6 +169,7 @@ def main():
     if build(base / 'gcc', 'gcc'):
         suites(base / 'gcc', 'all')
         lab(base / 'gcc', 'normal build')
+        lab(base / 'gcc', 'deb and rpm', runner='packaging')
     build(base / 'clang', 'clang')
     if build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false'):
         suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',

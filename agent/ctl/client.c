@@ -95,23 +95,6 @@ exo_client_translate (GError **error)
   return FALSE;
 }
 
-static GDBusConnection *
-connect_to_bus (GError **error)
-{
-  g_autoptr (GError) why = NULL;
-  GDBusConnection *bus = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, &why);
-
-  if (bus == NULL)
-    g_set_error (
-        error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
-        _ ("There is no session bus (%s). Log in with a desktop or a systemd user session, or "
-           "start both with: dbus-run-session -- sh"),
-        why->message);
-  else
-    g_dbus_connection_set_exit_on_close (bus, FALSE);
-  return bus;
-}
-
 static GVariant *
 call_bus (GDBusConnection *bus, const char *method, GVariant *arguments, GError **error)
 {
@@ -133,15 +116,13 @@ agent_is_there (GDBusConnection *bus)
 }
 
 /* Activation is asked for by itself, so that "not installed" and "does not start" read differently;
- * and only if need be: the bus refuses it for a name without a service file, owned or not. */
+ * only if the agent is not there: the bus refuses it for a name without a service file, owned or not. */
 static gboolean
 start_agent (GDBusConnection *bus, GError **error)
 {
   g_autoptr (GError) why = NULL;
   g_autoptr (GVariant) reply = NULL;
 
-  if (agent_is_there (bus))
-    return TRUE;
   reply = call_bus (bus, "StartServiceByName", g_variant_new ("(su)", AGENT_NAME, 0), &why);
   if (reply != NULL)
     return TRUE;
@@ -160,13 +141,61 @@ start_agent (GDBusConnection *bus, GError **error)
   return FALSE;
 }
 
+/* The bus of exo-agent@.service, which serves this user without a session; NULL if that does not run. */
+static GDBusConnection *
+connect_without_session (void)
+{
+  g_autofree char *path = g_build_filename ("/run/exo-agent", g_get_user_name (), "bus", NULL);
+  g_autofree char *escaped = g_dbus_address_escape_value (path);
+  g_autofree char *address = g_strconcat ("unix:path=", escaped, NULL);
+
+  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+    return NULL;
+  return g_dbus_connection_new_for_address_sync (address,
+                                                 G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                                     G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                                 NULL, NULL, NULL);
+}
+
+/* The bus on which the agent is. A second one is not started where exo-agent@.service has the first. */
+static GDBusConnection *
+connect_to_agent (GError **error)
+{
+  g_autoptr (GError) why = NULL;
+  g_autoptr (GDBusConnection) session = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, &why);
+  g_autoptr (GDBusConnection) other = NULL;
+
+  if (session != NULL)
+    g_dbus_connection_set_exit_on_close (session, FALSE);
+  if (session != NULL && agent_is_there (session))
+    return g_steal_pointer (&session);
+  other = connect_without_session ();
+  if (other != NULL && agent_is_there (other))
+    return g_steal_pointer (&other);
+  if (other != NULL)
+    g_set_error (
+        error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
+        _ ("exo-agent@%s.service has not started the agent yet. Try again in a moment, or see "
+           "why with: systemctl status exo-agent@%s"),
+        g_get_user_name (), g_get_user_name ());
+  else if (session == NULL)
+    g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
+                 _ ("There is no session bus (%s). Log in with a desktop or a systemd user session, "
+                    "start both with: dbus-run-session -- sh, or serve this user without a session: "
+                    "sudo systemctl enable --now exo-agent@%s"),
+                 why->message, g_get_user_name ());
+  else if (start_agent (session, error))
+    return g_steal_pointer (&session);
+  return NULL;
+}
+
 ExoAgent1 *
 exo_client_connect (GError **error)
 {
-  g_autoptr (GDBusConnection) bus = connect_to_bus (error);
+  g_autoptr (GDBusConnection) bus = connect_to_agent (error);
   ExoAgent1 *agent;
 
-  if (bus == NULL || !start_agent (bus, error))
+  if (bus == NULL)
     return NULL;
   agent = exo_agent1_proxy_new_sync (bus, G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START, AGENT_NAME,
                                      AGENT_PATH, NULL, error);
@@ -178,10 +207,10 @@ exo_client_connect (GError **error)
 GDBusObjectManager *
 exo_client_objects (GError **error)
 {
-  g_autoptr (GDBusConnection) bus = connect_to_bus (error);
+  g_autoptr (GDBusConnection) bus = connect_to_agent (error);
   GDBusObjectManager *objects;
 
-  if (bus == NULL || !start_agent (bus, error))
+  if (bus == NULL)
     return NULL;
   objects =
       exo_object_manager_client_new_sync (bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What breaks on the way: machines, links, disks. No byte is fetched twice for it, and nobody has to do anything."""
 
+import signal
 import time
 
 from cases import MIB, case, sample
@@ -31,6 +32,25 @@ def after_kill_9_it_goes_on_from_the_disk():
         ratio = hub_ratio(lab)
         verify_all(lab, lab.hosts)
         return f'hub={ratio:.4f} done={before / MIB:.0f}MiB after-restart={after / MIB:.0f}MiB'
+
+
+@case('failure')
+def asked_to_start_again_it_goes_on():
+    """SIGUSR1 in mid-transfer, as an upgrade without systemd sends it: the same process, a new agent, and it finishes."""
+    with _lab('again') as lab:
+        lab.meet()
+        pulls = [host.pull(lab.sample.name) for host in lab.hosts]
+        pulls[0].wait_bytes(lab.sample.bytes // 2)
+        owner = lab[1].bus.owner
+        lab[1].agent.send_signal(signal.SIGUSR1)
+        lab.wait_for(lambda: lab[1].bus.owner not in ('', owner), 20, 'the agent back on the bus')
+        need(lab[1].agent.poll() is None, 'the process ended')
+        lab.wait_for(lab[1].bus.sync, 10, 'its objects')
+        for pull in [lab[1].transfers()[0], *pulls[1:]]:
+            pull.wait('complete')
+        ratio = hub_ratio(lab)
+        verify_all(lab, lab.hosts)
+        return f'hub={ratio:.4f}'
 
 
 @case('failure')

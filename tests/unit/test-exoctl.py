@@ -229,6 +229,47 @@ class Wrong(WithAgent):
         self.check(exoctl("doctor"), 1, "[fail] disk")
 
 
+class WithoutSession(unittest.TestCase):
+    """exo-agent@.service has a bus of its own, and no session starts a second agent beside it."""
+
+    # $1 and $2 are exoctl and the agent. The bus lies where the unit has it, for the root of a namespace of our own.
+    SCRIPT = """
+mount -t tmpfs none /run && mkdir -p /run/exo-agent/root || exit
+dbus-daemon --session --nofork --nopidfile --address=unix:path=/run/exo-agent/root/bus &
+until [ -S /run/exo-agent/root/bus ]; do sleep 0.05; done
+if [ "$3" = agent ]; then
+  DBUS_SESSION_BUS_ADDRESS=unix:path=/run/exo-agent/root/bus "$2" >/run/said &
+  until grep -q ready /run/said; do sleep 0.05; done
+fi
+"$1" cache && DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent "$1" status
+"""
+    WORDS = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]
+
+    def setUp(self):
+        try:
+            done = subprocess.run([*self.WORDS, "mount -t tmpfs none /run"], stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=TIMEOUT_S)
+        except FileNotFoundError:
+            self.skipTest("unshare is not installed")
+        if done.returncode:
+            self.skipTest("no namespaces here")
+
+    def run_inside(self, *arguments):
+        return subprocess.run([*self.WORDS, self.SCRIPT, "sh", EXOCTL, FAKE_AGENT, *arguments], env=BASE_ENV,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S)
+
+    def test_the_agent_is_found_there_with_a_session_and_without(self):
+        result = self.run_inside("agent")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("From neighbours  15.0 GB", result.stdout)
+        self.assertIn("No transfers", result.stdout)
+
+    def test_an_agent_that_is_not_ready_there_is_not_replaced(self):
+        result = self.run_inside("none")
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("systemctl status exo-agent@root", result.stderr)
+
+
 class WithoutAgent(unittest.TestCase):
     def test_every_command_says_how_to_start_it(self):
         for command in (["pull", "a/b"], ["status"], ["nodes"], ["models"], ["watch"], ["pause", "1"],
