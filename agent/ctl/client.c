@@ -179,11 +179,12 @@ connect_to_agent (GError **error)
            "why with: systemctl status exo-agent@%s"),
         g_get_user_name (), g_get_user_name ());
   else if (session == NULL)
-    g_set_error (error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
-                 _ ("There is no session bus (%s). Log in with a desktop or a systemd user session, "
-                    "start both with: dbus-run-session -- sh, or serve this user without a session: "
-                    "sudo systemctl enable --now exo-agent@%s"),
-                 why->message, g_get_user_name ());
+    g_set_error (
+        error, EXO_CTL_ERROR, EXO_EXIT_NO_AGENT,
+        _ ("There is no session bus (%s). Log in with a desktop or a systemd user session, "
+           "start both with: dbus-run-session -- sh, or serve this user without a session: "
+           "sudo systemctl enable --now exo-agent@%s"),
+        why->message, g_get_user_name ());
   else if (start_agent (session, error))
     return g_steal_pointer (&session);
   return NULL;

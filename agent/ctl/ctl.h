@@ -70,6 +70,15 @@ extern const ExoCommand exo_command_pull, exo_command_status, exo_command_nodes,
     exo_command_watch, exo_command_pause, exo_command_resume, exo_command_cancel, exo_command_cache,
     exo_command_doctor, exo_command_env;
 
+/* What help says beside the commands; summary and text are to be translated. */
+typedef struct
+{
+  const char *name, *summary, *text;
+} ExoTopic;
+
+extern const ExoTopic exo_topics[];
+extern const gsize exo_n_topics;
+
 /* The agent -------------------------------------------------------------------------------------- */
 
 /* Starts it by D-Bus activation where that is installed. @error: NO_AGENT, with what to do */

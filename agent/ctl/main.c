@@ -27,6 +27,15 @@ find_command (const char *name)
   return NULL;
 }
 
+static const ExoTopic *
+find_topic (const char *name)
+{
+  for (gsize i = 0; i < exo_n_topics; i++)
+    if (g_str_equal (exo_topics[i].name, name))
+      return &exo_topics[i];
+  return NULL;
+}
+
 static void
 print_overview (void)
 {
@@ -35,10 +44,14 @@ print_overview (void)
                 "Commands:\n"));
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
     exo_print ("  %-8s %s\n", commands[i]->name, _ (commands[i]->summary));
-  exo_print ("  %-8s %s\n\n", "help", _ ("Show this, or the help of one command"));
-  exo_print (_ ("exoctl help COMMAND says more about each; exoctl --version prints the version.\n"
-                "Sizes are decimal, as on the Hub: 1 MB = 1,000,000 bytes.\n\n"
-                "Exit codes:\n"));
+  exo_print ("  %-8s %s\n\n", "help", _ ("Show this, or the help of a command or topic"));
+  exo_print ("%s\n", _ ("Topics:"));
+  for (gsize i = 0; i < exo_n_topics; i++)
+    exo_print ("  %-8s %s\n", exo_topics[i].name, _ (exo_topics[i].summary));
+  exo_print (_ (
+      "\nexoctl help COMMAND or TOPIC says more about each; exoctl --version prints the version.\n"
+      "Sizes are decimal, as on the Hub: 1 MB = 1,000,000 bytes.\n\n"
+      "Exit codes:\n"));
   for (gsize i = 0; i < exo_n_exits; i++)
     exo_print ("  %3d  %-12s %s\n", (int) exo_exits[i].code, exo_exits[i].name,
                _ (exo_exits[i].meaning));
@@ -166,12 +179,19 @@ static int
 run_help (char **arguments)
 {
   const ExoCommand *command;
+  const ExoTopic *topic;
   gboolean unused;
   g_autoptr (GOptionContext) context = NULL;
 
-  if (arguments[0] == NULL)
+  if (arguments[0] == NULL || g_str_equal (arguments[0], "help"))
     {
       print_overview ();
+      return EXO_EXIT_OK;
+    }
+  topic = find_topic (arguments[0]);
+  if (topic != NULL)
+    {
+      exo_print ("%s", _ (topic->text));
       return EXO_EXIT_OK;
     }
   command = find_command (arguments[0]);

@@ -24,7 +24,8 @@ def _files(kind, name):
         shown = '/' + str(path.relative_to(root))
         if path.is_dir() or own.match(shown):
             continue
-        found.add((oct(path.lstat().st_mode & 0o7777), re.sub(r'\.(gz|bz2|xz|zst)$', '', shown)))
+        shown = re.sub(r'\.(gz|bz2|xz|zst)$', '', shown).replace('/zsh/vendor-completions/', '/zsh/site-functions/')  # Debian's name
+        found.add((oct(path.lstat().st_mode & 0o7777), shown))
     return found
 
 

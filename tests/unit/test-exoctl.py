@@ -300,8 +300,14 @@ class WithoutAgent(unittest.TestCase):
         self.assertEqual(result.returncode, 0)
         self.assertIn("130  interrupted", result.stdout)
         self.assertEqual(exoctl("--help").stdout, result.stdout)
+        self.assertEqual(exoctl("help", "help").stdout, result.stdout)
         self.assertEqual(exoctl().returncode, 2)
-        for command in re.findall(r"^  ([a-z]+) +[A-Z]", result.stdout, re.M):
+        commands, topics = (re.findall(r"^  ([a-z]+) +[A-Z]", part, re.M) for part in result.stdout.split("Topics:"))
+        for topic in topics:
+            with self.subTest(topic):
+                self.assertRegex(exoctl("help", topic).stdout, r"\A(?s:.){80,}\n\Z")
+        self.assertGreater(len(topics), 3)
+        for command in commands:
             if command != "help":
                 with self.subTest(command):
                     text = exoctl("help", command)
