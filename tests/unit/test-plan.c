@@ -30,11 +30,23 @@ typedef struct
   ExoPlan *plan;
   ExoPlanBlob blob;
   ExoPlanPeer peers[RIG_PEERS + 1]; /* from 1 */
+  ExoPlanPeer rival;
   gint64 now_us;
   char draw[RIG_DRAW];
   ExoPlanFetch fetches[RIG_DRAW]; /* by piece */
   guint n_cancels;
 } Rig;
+
+/* One more that wants the blob, has nothing, and cannot reach the Hub: alone this node would take runs from its peers. */
+static void
+rig_rival (Rig *rig)
+{
+  ExoPlanPeer rival = exo_plan_add_peer (rig->plan, "99999999999999999999999999999999", 0);
+
+  exo_plan_peer_hub (rig->plan, rival, FALSE, 0);
+  exo_plan_peer_wants (rig->plan, rival, rig->blob, TRUE);
+  rig->rival = rival;
+}
 
 static void
 rig_init (Rig *rig, const char *own, guint n_peers, const ExoPlanConfig *config)
@@ -50,6 +62,7 @@ rig_init (Rig *rig, const char *own, guint n_peers, const ExoPlanConfig *config)
   rig->blob = exo_plan_add_blob (rig->plan, "oid", strlen (own) * PIECE, have, TRUE, TRUE);
   for (guint p = 1; p <= n_peers; p++)
     rig->peers[p] = exo_plan_add_peer (rig->plan, ids[p], 0);
+  rig_rival (rig);
   exo_plan_check (rig->plan);
 }
 
@@ -921,6 +934,37 @@ one_request_is_in_flight_per_peer (void)
 }
 
 static void
+with_nobody_to_trade_with_it_goes_by_position_in_runs (void)
+{
+  static const struct
+  {
+    const char *own, *peer1, *peer2, *asked; /* 1: of either peer */
+  } rows[] = {
+    { "................", "################", "", "1111............" }, /* run_bytes_max */
+    { "................", "################", "################", "11111111........" },
+    { "..#.............", "################", "", "11#............." }, /* held already */
+    { "................", "..##.###########", "", "..11............" }, /* not there */
+    { "####........####", "################", "################",
+      "####1111....####" }, /* near the end */
+    { "##############..", "################", "", "##############1." },
+  };
+  ExoPlanConfig config = EXO_PLAN_CONFIG_DEFAULT;
+
+  config.run_bytes_max = 4 * PIECE;
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_auto (Rig) rig = { 0 };
+
+      rig_init (&rig, rows[i].own, 2, &config);
+      exo_plan_remove_peer (rig.plan, rig.rival);
+      rig_says (&rig, 1, rows[i].peer1);
+      rig_says (&rig, 2, rows[i].peer2);
+      rig_run (&rig);
+      CU_ASSERT_STRING_EQUAL (g_strdelimit (rig.draw, "2", '1'), rows[i].asked);
+    }
+}
+
+static void
 fetches_in_flight_are_bounded (void)
 {
   g_auto (Rig) rig = { 0 };
@@ -973,6 +1017,9 @@ receivers_of_one_seeder_ask_for_different_pieces (void)
       ExoPlanPeer seeder = exo_plan_add_peer (plan, ids[0], 0);
       ExoPlanAction action;
 
+      for (guint other = 1; other < 8; other++)
+        if (other != self)
+          exo_plan_peer_wants (plan, exo_plan_add_peer (plan, ids[other], 0), blob, TRUE);
       exo_plan_peer_has (plan, seeder, blob, 0, 64);
       CU_ASSERT_TRUE (exo_plan_next (plan, 0, &action));
       asked |= G_GUINT64_CONSTANT (1) << action.first;
@@ -1933,6 +1980,7 @@ EXO_SUITE ("plan",
            TEST (without_hub_a_blob_waits_for_peers),
            TEST (a_hub_run_of_which_a_peer_has_the_rest_is_cancelled),
            TEST (one_request_is_in_flight_per_peer),
+           TEST (with_nobody_to_trade_with_it_goes_by_position_in_runs),
            TEST (fetches_in_flight_are_bounded),
            TEST (the_rarest_piece_goes_first),
            TEST (receivers_of_one_seeder_ask_for_different_pieces),

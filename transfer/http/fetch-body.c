@@ -3,9 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The headers are judged when the last of them has come, so that an answer for other bytes than
- * those asked for costs no body. curl hands over at most 16 KiB at a time; they are gathered and
- * written so that each write ends at a multiple of EXO_FETCH_GATHER of the file, which is also where
- * pieces end: the last byte of a piece never waits for bytes of the next.
+ * those asked for costs no body. What comes is gathered (curl hands over at most 16 KiB at a time; the piece client receives
+ * right there) and written so that each write ends at a multiple of EXO_FETCH_GATHER of the file, which is also where
+ * pieces end: the last byte of a piece never waits for bytes of the next. Buffers are used again: fresh ones cost a page
+ * fault for every page, a third of all that receiving costs.
  */
 
 #include <errno.h>
@@ -167,9 +168,20 @@ exo_fetch_on_header (char *data, size_t size, size_t n, void *user_data)
 
 /* Files -------------------------------------------------------------------------------------------- */
 
+/* What ends the fetch is told by its end. */
+static gboolean
+is_worth_telling (ExoFetch *fetch, guint64 before)
+{
+  guint64 now = fetch->result.n_written;
+
+  return now < fetch->length && (fetch->step == 0 || (fetch->first + now) / fetch->step >
+                                                         (fetch->first + before) / fetch->step);
+}
+
 static gboolean
 flush (ExoFetch *fetch)
 {
+  guint64 before = fetch->result.n_written;
   gsize done = 0;
 
   while (done < fetch->n_gathered)
@@ -193,9 +205,41 @@ flush (ExoFetch *fetch)
       fetch->result.n_written += (guint64) n;
     }
   fetch->n_gathered = 0;
-  if (done > 0)
+  if (done > 0 && is_worth_telling (fetch, before))
     exo_fetch_tell_written (fetch);
   return TRUE;
+}
+
+guchar *
+exo_fetch_body_room (ExoFetch *fetch, gsize *out_room)
+{
+  guint64 offset = fetch->first + fetch->n_accepted;
+  gsize to_boundary = (gsize) (EXO_FETCH_GATHER - offset % EXO_FETCH_GATHER);
+
+  if (fetch->gather == NULL && fetch->buffers->len > 0)
+    fetch->gather = g_ptr_array_steal_index_fast (fetch->buffers, fetch->buffers->len - 1);
+  else if (fetch->gather == NULL)
+    fetch->gather = g_malloc (EXO_FETCH_GATHER);
+  *out_room = (gsize) MIN (fetch->length - fetch->n_accepted, to_boundary);
+  return fetch->gather + fetch->n_gathered;
+}
+
+static gboolean
+gathered (ExoFetch *fetch, gsize n)
+{
+  fetch->n_gathered += n;
+  fetch->n_accepted += n;
+  return ((fetch->first + fetch->n_accepted) % EXO_FETCH_GATHER != 0 &&
+          fetch->n_accepted < fetch->length) ||
+         flush (fetch);
+}
+
+gboolean
+exo_fetch_body_came (ExoFetch *fetch, gsize n)
+{
+  fetch->activity_us = g_get_monotonic_time ();
+  fetch->result.n_received += n;
+  return gathered (fetch, n);
 }
 
 static gboolean
@@ -204,20 +248,16 @@ take_for_file (ExoFetch *fetch, const char *data, gsize length)
   guint64 left = fetch->length - fetch->n_accepted;
   gboolean excess = length > left;
 
-  if (fetch->gather == NULL)
-    fetch->gather = g_malloc (EXO_FETCH_GATHER);
   for (gsize rest = excess ? (gsize) left : length; rest > 0;)
     {
-      guint64 offset = fetch->first + fetch->n_accepted;
-      gsize room = (gsize) (EXO_FETCH_GATHER - offset % EXO_FETCH_GATHER);
+      gsize room;
+      guchar *at = exo_fetch_body_room (fetch, &room);
       gsize n = MIN (rest, room);
 
-      memcpy (fetch->gather + fetch->n_gathered, data, n);
-      fetch->n_gathered += n;
-      fetch->n_accepted += n;
+      memcpy (at, data, n);
       data += n;
       rest -= n;
-      if ((n == room || fetch->n_accepted == fetch->length) && !flush (fetch))
+      if (!gathered (fetch, n))
         return FALSE;
     }
   return !excess || fail (fetch, EXO_TRANSFER_ERROR_CHANGED, "more bytes than asked for");
@@ -340,7 +380,8 @@ exo_fetch_body_finish (ExoFetch *fetch)
     g_clear_error (&fetch->error);
   else if (!cancelled)
     judge_end (fetch);
-  g_clear_pointer (&fetch->gather, g_free);
+  if (fetch->gather != NULL)
+    g_ptr_array_add (fetch->buffers, g_steal_pointer (&fetch->gather));
   if (fetch->mode == EXO_FETCH_TO_MEMORY || !fetch->usable)
     fetch->result.body = g_byte_array_free_to_bytes (g_steal_pointer (&fetch->buffer));
 }

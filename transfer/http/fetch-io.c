@@ -1,38 +1,60 @@
-/* fetch-io.c - the I/O thread: one curl_multi
+/* fetch-io.c - the I/O thread: one epoll for curl's sockets, the piece client's, and the commands
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * While no fetch is active the thread sleeps in its command queue and wakes for nothing else.
+ * What is ready is all that a turn looks at: with some fifty streams and fetches open, asking each of them (as
+ * curl_multi_perform() does) costs more than what they bring. While no fetch is active the thread wakes for commands only,
+ * and for a neighbour that closes a connection.
  */
 
 #include <limits.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "transfer/error.h"
 #include "transfer/http/fetcher-private.h"
+#include "transfer/http/piece-client.h"
 
-#define FILE_BUFFER (512l << 10) /* bytes per recv(): twice the speed of curl's 16 KiB */
-#define LAN_IDLE_S  25l          /* neighbours close after 30 s without a request */
+#define FILE_BUFFER     (512l << 10) /* bytes per recv(): twice the speed of curl's 16 KiB */
+#define LAN_IDLE_S      25l          /* neighbours close after 30 s without a request */
+#define CONNECTIONS_MAX 128l         /* curl keeps for reuse: some 50 neighbours, and the CDN */
+#define EVENTS          64
 
 typedef struct
 {
   CURLM *multi;
-  GAsyncQueue *commands;
-  const char *user_agent;
-  GPtrArray *active; /* (element-type ExoFetch), references */
+  ExoPieceClient *pieces;
+  int epoll_fd;
+  ExoFetchIoArgs *args;
+  GPtrArray *active;  /* (element-type ExoFetch), references */
+  GPtrArray *buffers; /* spare ones, while any fetch is active */
+  gint64 curl_at_us;  /* curl wants to be called then; G_MAXINT64: no */
+  gint64 stall_at_us; /* nothing stalls before; likewise */
   gboolean quit;
 } Io;
 
 static void
 finish (Io *io, ExoFetch *fetch)
 {
-  curl_multi_remove_handle (io->multi, fetch->easy);
+  if (fetch->easy != NULL)
+    curl_multi_remove_handle (io->multi, fetch->easy);
+  exo_piece_client_drop (io->pieces, fetch);
   g_clear_pointer (&fetch->easy, curl_easy_cleanup);
   g_clear_pointer (&fetch->header_list, curl_slist_free_all);
   exo_fetch_body_finish (fetch);
   fetch->io = NULL;
   exo_fetch_tell_finished (fetch);
   g_ptr_array_remove_fast (io->active, fetch);
+  if (io->active->len == 0)
+    g_ptr_array_set_size (io->buffers, 0);
+}
+
+static void
+on_piece_finished (ExoFetch *fetch, gpointer user_data)
+{
+  finish (user_data, fetch);
 }
 
 static int
@@ -138,28 +160,51 @@ set_callbacks (ExoFetch *fetch)
   curl_easy_setopt (easy, CURLOPT_PREREQDATA, fetch);
 }
 
-static void
-start (Io *io, ExoFetch *fetch)
+/* When it is to be looked at though nothing happened; G_MAXINT64: never. Of its connecting curl takes care itself. */
+static gint64
+deadline_of (const ExoFetch *fetch)
 {
-  fetch->io = io;
-  fetch->buffer = g_byte_array_new ();
-  fetch->activity_us = g_get_monotonic_time ();
+  if (fetch->paused || (!fetch->connected && fetch->easy != NULL))
+    return G_MAXINT64;
+  return fetch->activity_us +
+         1000 * (gint64) (fetch->connected ? fetch->stall_timeout_ms : fetch->connect_timeout_ms);
+}
+
+static void
+start_with_curl (Io *io, ExoFetch *fetch)
+{
   fetch->easy = curl_easy_init ();
   curl_easy_setopt (fetch->easy, CURLOPT_URL, fetch->url);
-  curl_easy_setopt (fetch->easy, CURLOPT_USERAGENT, io->user_agent);
+  curl_easy_setopt (fetch->easy, CURLOPT_USERAGENT, io->args->user_agent);
   set_transport (fetch);
   set_callbacks (fetch);
   set_method (fetch);
   set_headers (fetch);
+  curl_multi_add_handle (io->multi, fetch->easy);
+}
+
+static void
+start (Io *io, ExoFetch *fetch)
+{
+  fetch->io = io;
+  fetch->buffers = io->buffers;
+  fetch->buffer = g_byte_array_new ();
+  fetch->activity_us = g_get_monotonic_time ();
   g_ptr_array_add (io->active, exo_fetch_ref (fetch));
+  /* At the latest, whichever of the two clocks runs. */
+  io->stall_at_us =
+      MIN (io->stall_at_us, fetch->activity_us + 1000 * (gint64) MIN (fetch->stall_timeout_ms,
+                                                                      fetch->connect_timeout_ms));
   if (fetch->mode == EXO_FETCH_TO_FILE && fetch->fd < 0)
     {
       fetch->error = g_error_new_literal (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DISK,
                                           "cannot write: no such file descriptor");
       finish (io, fetch);
-      return;
     }
-  curl_multi_add_handle (io->multi, fetch->easy);
+  else if (exo_piece_client_takes (fetch))
+    exo_piece_client_start (io->pieces, fetch);
+  else
+    start_with_curl (io, fetch);
 }
 
 static void
@@ -172,10 +217,11 @@ cancel (Io *io, ExoFetch *fetch)
 }
 
 static void
-resume (ExoFetch *fetch)
+resume (Io *io, ExoFetch *fetch)
 {
   fetch->paused = FALSE;
   fetch->activity_us = g_get_monotonic_time ();
+  io->stall_at_us = MIN (io->stall_at_us, deadline_of (fetch));
   curl_easy_pause (fetch->easy, CURLPAUSE_CONT);
 }
 
@@ -195,7 +241,7 @@ carry_out (Io *io, ExoFetchCommand *command)
       break;
     case EXO_FETCH_COMMAND_RESUME:
       if (fetch->io != NULL)
-        resume (fetch);
+        resume (io, fetch);
       break;
     case EXO_FETCH_COMMAND_QUIT:
       io->quit = TRUE;
@@ -240,64 +286,179 @@ collect_finished (Io *io)
     }
 }
 
-/* Ends what stalled; returns the time until the next one might. */
-static int
-check_stalls (Io *io)
+static void
+fail_stalled (Io *io, ExoFetch *fetch)
 {
-  gint64 now = g_get_monotonic_time (), next = now + (gint64) INT_MAX * 1000;
+  if (fetch->error == NULL && fetch->connected)
+    fetch->error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+                                "nothing received for %u ms", fetch->stall_timeout_ms);
+  else if (fetch->error == NULL)
+    fetch->error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+                                "not connected within %u ms", fetch->connect_timeout_ms);
+  finish (io, fetch);
+}
+
+/* Ends what stalled, and finds out when the next one might. */
+static void
+check_stalls (Io *io, gint64 now)
+{
+  gint64 next = G_MAXINT64;
 
   for (guint i = io->active->len; i-- > 0;)
     {
-      ExoFetch *fetch = g_ptr_array_index (io->active, i);
-      gint64 deadline = fetch->activity_us + (gint64) fetch->stall_timeout_ms * 1000;
+      g_autoptr (ExoFetch) fetch = exo_fetch_ref (g_ptr_array_index (io->active, i));
 
-      if (!fetch->connected || fetch->paused)
-        continue;
-      if (deadline > now)
-        {
-          next = MIN (next, deadline);
-          continue;
-        }
-      if (fetch->error == NULL)
-        fetch->error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                                    "nothing received for %u ms", fetch->stall_timeout_ms);
-      finish (io, fetch);
+      if (deadline_of (fetch) <= now && !exo_piece_client_poke (io->pieces, fetch))
+        fail_stalled (io, fetch);
+      else if (fetch->io != NULL)
+        next = MIN (next, deadline_of (fetch));
     }
-  return (int) ((next - now) / 1000) + (next - now < (gint64) INT_MAX * 1000 ? 1 : 0);
+  io->stall_at_us = next;
+}
+
+/* curl's sockets ------------------------------------------------------------------------------------ */
+
+/* In epoll_data a socket of curl's is an odd number; the rest are pointers, NULL for the commands. */
+static gpointer
+curl_tag (curl_socket_t fd)
+{
+  return GSIZE_TO_POINTER (((gsize) fd << 1) | 1);
+}
+
+static int
+on_curl_socket (CURL *easy, curl_socket_t fd, int what, void *user_data, void *known)
+{
+  Io *io = user_data;
+  struct epoll_event event = { .data.ptr = curl_tag (fd) };
+
+  if (what == CURL_POLL_REMOVE)
+    {
+      epoll_ctl (io->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+      return 0;
+    }
+  event.events =
+      ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0) | ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0);
+  epoll_ctl (io->epoll_fd, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+  curl_multi_assign (io->multi, fd, io); /* known from now on */
+  return 0;
+}
+
+static int
+on_curl_timer (CURLM *multi, long timeout_ms, void *user_data)
+{
+  Io *io = user_data;
+
+  io->curl_at_us =
+      timeout_ms < 0 ? G_MAXINT64 : g_get_monotonic_time () + 1000 * (gint64) timeout_ms;
+  return 0;
+}
+
+static void
+call_curl (Io *io, curl_socket_t fd, guint32 events)
+{
+  int running;
+
+  curl_multi_socket_action (io->multi, fd,
+                            ((events & (EPOLLIN | EPOLLHUP)) != 0 ? CURL_CSELECT_IN : 0) |
+                                ((events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
+                                ((events & EPOLLERR) != 0 ? CURL_CSELECT_ERR : 0),
+                            &running);
+}
+
+/* The loop ------------------------------------------------------------------------------------------ */
+
+static void
+take_commands (Io *io)
+{
+  ExoFetchCommand *command;
+  eventfd_t value;
+
+  (void) eventfd_read (io->args->wake_fd, &value);
+  /* First: what is queued from here on wakes us again. */
+  g_atomic_int_set (&io->args->woken, FALSE);
+  while (!io->quit && (command = g_async_queue_try_pop (io->args->commands)) != NULL)
+    carry_out (io, command);
+}
+
+static void
+take_event (Io *io, const struct epoll_event *event)
+{
+  if (event->data.ptr == NULL)
+    take_commands (io);
+  else if ((GPOINTER_TO_SIZE (event->data.ptr) & 1) != 0)
+    call_curl (io, (curl_socket_t) (GPOINTER_TO_SIZE (event->data.ptr) >> 1), event->events);
+  else
+    exo_piece_client_event (io->pieces, event->data.ptr, event->events);
+}
+
+static int
+timeout_ms (const Io *io)
+{
+  gint64 at = MIN (io->curl_at_us, io->stall_at_us);
+
+  if (at == G_MAXINT64)
+    return -1;
+  return (int) CLAMP ((at - g_get_monotonic_time () + 999) / 1000, 0, INT_MAX);
 }
 
 static void
 turn (Io *io)
 {
-  int running, timeout_ms;
+  struct epoll_event events[EVENTS];
+  int n = epoll_wait (io->epoll_fd, events, EVENTS, timeout_ms (io));
+  gint64 now = g_get_monotonic_time ();
 
-  curl_multi_perform (io->multi, &running);
+  for (int i = 0; i < n && !io->quit; i++)
+    take_event (io, &events[i]);
+  if (io->curl_at_us <= now)
+    {
+      io->curl_at_us = G_MAXINT64;
+      call_curl (io, CURL_SOCKET_TIMEOUT, 0);
+    }
   collect_finished (io);
-  timeout_ms = check_stalls (io);
-  if (io->active->len > 0)
-    curl_multi_poll (io->multi, NULL, 0, timeout_ms, NULL);
+  if (io->stall_at_us <= now)
+    check_stalls (io, now);
+  exo_piece_client_sweep (io->pieces);
+}
+
+static void
+set_up (Io *io)
+{
+  struct epoll_event commands = { .events = EPOLLIN, .data.ptr = NULL };
+
+  io->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  if (io->epoll_fd < 0 ||
+      epoll_ctl (io->epoll_fd, EPOLL_CTL_ADD, io->args->wake_fd, &commands) != 0)
+    g_error ("no file left to open for the thread that downloads");
+  io->pieces = exo_piece_client_new (io->epoll_fd, io->args->user_agent, on_piece_finished, io);
+  io->multi = curl_multi_init ();
+  curl_multi_setopt (io->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
+  /* One transfer per connection: ranges side by side are to have a congestion window each. */
+  curl_multi_setopt (io->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+  curl_multi_setopt (io->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+  curl_multi_setopt (io->multi, CURLMOPT_SOCKETDATA, io);
+  curl_multi_setopt (io->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+  curl_multi_setopt (io->multi, CURLMOPT_TIMERDATA, io);
 }
 
 gpointer
 exo_fetch_io_run (gpointer user_data)
 {
-  const ExoFetchIoArgs *args = user_data;
-  Io io = { args->multi, args->commands, args->user_agent,
-            g_ptr_array_new_with_free_func ((GDestroyNotify) exo_fetch_unref), FALSE };
+  Io io = { .args = user_data,
+            .active = g_ptr_array_new_with_free_func ((GDestroyNotify) exo_fetch_unref),
+            .buffers = g_ptr_array_new_with_free_func (g_free),
+            .curl_at_us = G_MAXINT64,
+            .stall_at_us = G_MAXINT64 };
 
+  set_up (&io);
   while (!io.quit)
-    {
-      ExoFetchCommand *command = io.active->len == 0 ? g_async_queue_pop (io.commands) : NULL;
-
-      if (command != NULL)
-        carry_out (&io, command);
-      while (!io.quit && (command = g_async_queue_try_pop (io.commands)) != NULL)
-        carry_out (&io, command);
-      if (!io.quit && io.active->len > 0)
-        turn (&io);
-    }
+    turn (&io);
   while (io.active->len > 0)
     cancel (&io, g_ptr_array_index (io.active, 0));
+  curl_multi_cleanup (io.multi);
+  exo_piece_client_free (io.pieces);
+  close (io.epoll_fd);
   g_ptr_array_unref (io.active);
+  g_ptr_array_unref (io.buffers);
   return NULL;
 }

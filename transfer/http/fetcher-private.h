@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *   main thread (fetcher.c)                    I/O thread (fetch-io.c)
- *     start, cancel, resume, quit  --queue-->    one curl_multi
+ *     start, cancel, resume, quit  --queue-->    one curl_multi, one piece client, one epoll
  *     callbacks                    <--reports--  n_written, lines, the end
  *
  * A report is not a message but a state of the fetch, under the fetcher's lock: a fetch with news is
@@ -59,13 +59,17 @@ struct ExoFetch
   guint connect_timeout_ms, stall_timeout_ms;
   gsize max_body;
   guint64 first, length, total;
+  guint64 step;      /* progress is told at its multiples; 0: at each write */
   char *oid;         /* (nullable) */
   int fd;            /* ours; -1 if none */
   gint64 started_us; /* monotonic */
 
   /* I/O thread only, until finished */
-  gpointer io; /* the thread's own state, while active */
-  CURL *easy;
+  gpointer io;        /* the thread's own state, while active */
+  GPtrArray *buffers; /* borrowed: spare ones of EXO_FETCH_GATHER bytes */
+  struct ExoPieceConn *piece_conn; /* (nullable): borrowed, of the piece client */
+  guint64 body_length;             /* what the piece client is to receive */
+  CURL *easy;                      /* (nullable): curl's */
   struct curl_slist *header_list;
   char curl_error[CURL_ERROR_SIZE];
   guint n_headers;
@@ -100,7 +104,8 @@ void exo_fetch_tell_finished (ExoFetch *fetch);
 /* The body of the I/O thread. */
 typedef struct
 {
-  CURLM *multi;          /* made and freed by the main thread; used here only, but for wake-ups */
+  int wake_fd;           /* eventfd: there are commands; made and closed by the main thread */
+  gint woken;            /* atomic: it was written to, and the commands were not taken yet */
   GAsyncQueue *commands; /* (element-type ExoFetchCommand) */
   const char *user_agent;
 } ExoFetchIoArgs;
@@ -110,7 +115,13 @@ gpointer exo_fetch_io_run (gpointer args);
 /* What to do with the bytes of an answer: receive callbacks (fetch-body.c). */
 size_t exo_fetch_on_header (char *data, size_t size, size_t n, void *user_data);
 size_t exo_fetch_on_body (char *data, size_t size, size_t n, void *user_data);
+/* TO_FILE, once usable: where the next bytes of the body belong, and how many find room there. For who receives without a copy. */
+guchar *exo_fetch_body_room (ExoFetch *fetch, gsize *out_room);
+/* So many were put there. FALSE: they cannot be written, error is set. */
+gboolean exo_fetch_body_came (ExoFetch *fetch, gsize n);
 /* The transfer is over: writes what was gathered, and judges what was received. */
 void exo_fetch_body_finish (ExoFetch *fetch);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoFetch, exo_fetch_unref)
 
 G_END_DECLS

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "transfer/error.h"
@@ -12,7 +13,6 @@
 
 #define CONNECT_TIMEOUT_MS 10000u
 #define STALL_TIMEOUT_MS   30000u
-#define CONNECTIONS_MAX    128l /* kept open for reuse: some 50 neighbours, two each, and the CDN */
 
 struct ExoFetcher
 {
@@ -95,6 +95,7 @@ fetch_new (const ExoFetchRequest *request, const ExoFetchCallbacks *callbacks, g
       fetch->first = request->first;
       fetch->length = request->length;
       fetch->total = request->total;
+      fetch->step = request->step;
       fetch->oid = g_strdup (request->oid);
       fetch->fd = fcntl (request->fd, F_DUPFD_CLOEXEC, 0);
     }
@@ -173,7 +174,8 @@ send_command (ExoFetcher *fetcher, ExoFetchCommandKind kind, ExoFetch *fetch)
   command->kind = kind;
   command->fetch = fetch != NULL ? exo_fetch_ref (fetch) : NULL;
   g_async_queue_push (fetcher->io.commands, command);
-  curl_multi_wakeup (fetcher->io.multi);
+  if (!g_atomic_int_exchange (&fetcher->io.woken, TRUE))
+    eventfd_write (fetcher->io.wake_fd, 1);
 }
 
 /* Delivery ---------------------------------------------------------------------------------------- */
@@ -305,12 +307,11 @@ start_thread (ExoFetcher *fetcher)
       curl_global_init (CURL_GLOBAL_DEFAULT);
       g_once_init_leave (&initialized, 1);
     }
-  fetcher->io.multi = curl_multi_init ();
+  fetcher->io.wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fetcher->io.wake_fd < 0)
+    g_error ("no file left to open for the thread that downloads");
   fetcher->io.commands = g_async_queue_new ();
   fetcher->io.user_agent = fetcher->user_agent;
-  curl_multi_setopt (fetcher->io.multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
-  /* One transfer per connection: ranges side by side are to have a congestion window each. */
-  curl_multi_setopt (fetcher->io.multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
   fetcher->thread = g_thread_new ("exo-fetch", exo_fetch_io_run, &fetcher->io);
 }
 
@@ -321,7 +322,7 @@ stop_thread (ExoFetcher *fetcher)
     return;
   send_command (fetcher, EXO_FETCH_COMMAND_QUIT, NULL);
   g_thread_join (g_steal_pointer (&fetcher->thread));
-  curl_multi_cleanup (fetcher->io.multi);
+  close (fetcher->io.wake_fd);
   g_async_queue_unref (fetcher->io.commands);
 }
 

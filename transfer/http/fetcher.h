@@ -1,4 +1,4 @@
-/* fetcher.h - the HTTP client: one I/O thread around one curl_multi
+/* fetcher.h - the HTTP client: one I/O thread around one curl_multi, and a client of its own for pieces from neighbours
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -42,6 +42,7 @@ typedef struct
    * the file. Accepted are 206 whose Content-Range says just that, and 200 with Content-Length
    * total when the range is the whole. Anything else writes nothing. length is not 0. */
   guint64 first, length, total;
+  guint64 step; /* of the file, in bytes: progress is told when a multiple of it was passed; 0: now and then */
   int fd; /* duplicated; opened for writing */
   /* TO_FILE: (nullable): if the answer's X-Linked-Etag, or else its ETag, looks like an oid, it must be
    * this one. Otherwise CHANGED, and nothing is written. */
@@ -61,7 +62,7 @@ typedef struct
 
 typedef struct
 {
-  /* TO_FILE: n_written grew. (nullable) */
+  /* TO_FILE: n_written grew; how far at the end is in the result. (nullable) */
   void (*progress) (ExoFetch *fetch, guint64 n_written, gpointer user_data);
   /* LINES: one line without its newline; NUL-terminated; valid UTF-8. (nullable) */
   void (*line) (ExoFetch *fetch, const char *line, gsize length, gpointer user_data);

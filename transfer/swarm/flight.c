@@ -157,6 +157,7 @@ start_from_peer (ExoFlight *flight, ExoNeighbour *neighbour)
                                              .first = offset_of (job, flight->first),
                                              .length = length_of (job, flight->first, flight->n),
                                              .total = job->size,
+                                             .step = exo_piece_size_for (job->size),
                                              .fd = exo_partial_fd (job->partial),
                                          },
                                          &callbacks, flight);

@@ -5,6 +5,8 @@
  * Inside a window by position, the piece with the fewest copies (held, being fetched, claimed) plus
  * the load of its best source; ties go by a hash of (node, blob, piece), so that receivers of one
  * seeder ask for different pieces. With nothing on offer in the window it looks beyond.
+ *
+ * Where nobody else wants the blob there is nobody to trade with: then it goes by position, in runs.
  */
 
 #include "transfer/swarm/plan-private.h"
@@ -72,9 +74,12 @@ best_source (const ExoPlan *plan, const Blob *blob, guint32 piece)
 static guint64
 rank_of (const ExoPlan *plan, const Blob *blob, guint32 piece)
 {
-  guint64 own = exo_plan_score (blob, piece, plan->hash);
-  guint64 chance = exo_mix (own ^ exo_mix (plan->seed + plan->last_fetch));
+  guint64 own, chance;
 
+  if (blob->wanters->len == 0)
+    return G_MAXUINT64 - piece;
+  own = exo_plan_score (blob, piece, plan->hash);
+  chance = exo_mix (own ^ exo_mix (plan->seed + plan->last_fetch));
   for (guint i = 0; i < blob->wanters->len; i++)
     if (exo_plan_score (blob, piece, g_array_index (blob->wanters, guint64, i)) > own)
       return chance >> 1;
@@ -200,6 +205,25 @@ collect_idle (ExoPlan *plan, gint64 now_us)
     }
 }
 
+/* How many pieces from @pick on one request asks for: a request costs a round trip, in which that peer sends nothing. */
+static guint32
+run_of (const ExoPlan *plan, const Pick *pick)
+{
+  const Blob *blob = pick->blob;
+  const guint64 *has = exo_plan_peek_marks (blob, pick->peer)->has;
+  guint64 most = plan->config.run_bytes_max / blob->piece_size;
+  guint32 n = 1;
+
+  if (blob->wanters->len > 0)
+    return 1;
+  /* Towards the end all its holders are to end together. */
+  most = MIN (most, plan->n_missing / (2 * blob->holders[pick->piece]));
+  while (n < most && pick->piece + n < blob->n_pieces &&
+         exo_bit_get (blob->offer, pick->piece + n) && exo_bit_get (has, pick->piece + n))
+    n++;
+  return n;
+}
+
 gboolean
 exo_plan_next_receive (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
 {
@@ -228,6 +252,6 @@ exo_plan_next_receive (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
         ((Peer *) g_ptr_array_index (plan->idle, i))->barren_epoch = plan->offer_epoch;
       return FALSE;
     }
-  exo_plan_begin (plan, best.blob, best.peer, best.piece, 1, 0, out_action);
+  exo_plan_begin (plan, best.blob, best.peer, best.piece, run_of (plan, &best), 0, out_action);
   return TRUE;
 }
