@@ -336,6 +336,7 @@ exo_engine_network_changed (ExoEngine *engine)
 {
   listen_now (engine);
   exo_statics_probe (engine->statics);
+  exo_hub_probe (engine->hub);
   exo_swarm_network_changed (engine->swarm);
   for (guint i = 0; i < engine->transfers->len; i++)
     exo_transfer_network_changed (g_ptr_array_index (engine->transfers, i));
@@ -468,6 +469,7 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   exo_lan_server_set_card (exo_swarm_server (engine->swarm), exo_look_card_wanted, engine->look);
   listen_now (engine);
   exo_statics_probe (engine->statics);
+  exo_hub_probe (engine->hub);
   exo_engine_restore_transfers (engine);
   start_endpoint (engine, config);
   engine->started_us = g_get_monotonic_time ();

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * From the Hub: it alone says what is true of a revision (design 5). When it cannot be reached, a neighbour that has the
- * revision is asked instead, and the caller is told so. A Hub that merely takes long gets a second chance if no neighbour knows.
+ * revision is asked instead, and the caller is told so: at once where it did not answer the last time, or when it takes too
+ * long now. It gets a second chance if no neighbour knows.
  */
 
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "transfer/engine-private.h"
 #include "transfer/oid.h"
 
-#define HUB_PATIENCE_S       5
+#define HUB_PATIENCE_S       2
 #define NEIGHBOUR_TIMEOUT_MS 5000
 #define LISTING_BYTES_MAX    (64u << 20)
 
@@ -231,6 +232,7 @@ exo_listing_new (ExoEngine *engine,
 {
   ExoListing *listing = g_new0 (ExoListing, 1);
   g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (engine->swarm);
+  ExoHubState hub;
 
   listing->engine = engine;
   listing->type = type;
@@ -242,8 +244,14 @@ exo_listing_new (ExoEngine *engine,
   listing->cancellable = g_cancellable_new ();
   listing->fetches = g_ptr_array_new ();
   listing->n_pending = 1;
+  exo_hub_get_state (engine->hub, &hub);
   /* With nobody else to ask the Hub has all the time; who comes meanwhile is asked when it fails. */
-  ask_hub (listing, !ask_neighbours || neighbours->len == 0);
+  if (!ask_neighbours || neighbours->len == 0)
+    ask_hub (listing, TRUE);
+  else if (hub.reachable)
+    ask_hub (listing, FALSE);
+  else
+    ask_all_neighbours (listing);
   return listing;
 }
 

@@ -210,6 +210,7 @@ class Agent(Contestant):
             host.log.unlink(missing_ok=True)
         if self.scenario.seeded:
             self._seed()
+            self.lab.hub.down()
         begun = time.monotonic()
         for host in hosts:
             if not host.agent:
@@ -218,9 +219,7 @@ class Agent(Contestant):
             host.wait_agent()
         self.lab.meet(60)
         self.met_s = time.monotonic() - begun
-        if self.scenario.seeded:
-            self.lab.hub.down()
-        time.sleep(1)  # what greeting each other costs is over
+        time.sleep(3)  # what greeting each other costs is over, and whether there is a Hub is known
 
     def _seed(self):
         """The first node fetches it, over links as fast as they go, and that Hub is gone afterwards."""

@@ -73,6 +73,41 @@ a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then (void)
   lab_node_close (&first);
 }
 
+static gboolean
+knows_that_the_hub_is_away (gconstpointer node)
+{
+  ExoHubState state;
+
+  exo_hub_get_state (((const LabNode *) node)->engine->hub, &state);
+  return !state.reachable;
+}
+
+/* It is asked when the agent starts and when the network changed; before a pull nobody waits for what did not answer then. */
+static void
+a_hub_that_is_known_to_be_away_is_not_waited_for (void)
+{
+  LabNode first, second;
+  ExoHubState state;
+  guint64 asked;
+
+  lab_node_open (&first, "one", NULL);
+  lab_wait_state (lab_node_pull (&first, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  lab_node_open (&second, "two", &first);
+  lab_wait (lab_has_neighbour, &second);
+  stand_in_down (engine_lab.hub);
+  exo_engine_network_changed (second.engine);
+  lab_wait (knows_that_the_hub_is_away, &second);
+  stand_in_reset (engine_lab.hub);
+  stand_in_faults (engine_lab.hub, LAB_SILENT_API);
+  exo_hub_get_state (second.engine->hub, &state);
+  asked = state.requests;
+  expect_unverified (&second, lab_node_pull (&second, LAB_MODEL));
+  exo_hub_get_state (second.engine->hub, &state);
+  CU_ASSERT_EQUAL (state.requests, asked);
+  lab_node_close (&second);
+  lab_node_close (&first);
+}
+
 /* A node that has a model from the Hub looks it up anew, for other files, and only a neighbour answers. */
 static void
 what_the_hub_said_of_a_commit_stands (void)
@@ -247,6 +282,7 @@ main (void)
 {
   CU_TestInfo tests[] = { TEST (a_model_is_had_without_the_hub),
                           TEST (a_neighbour_that_comes_while_the_hub_is_asked_is_asked_then),
+                          TEST (a_hub_that_is_known_to_be_away_is_not_waited_for),
                           TEST (what_the_hub_said_of_a_commit_stands),
                           TEST (the_hub_confirms_what_a_neighbour_said),
                           TEST (a_hub_in_trouble_neither_confirms_nor_refuses),

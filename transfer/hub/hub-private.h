@@ -42,6 +42,7 @@ struct ExoHub
   ExoHubState state;
   void (*changed) (ExoHub *hub, gpointer user_data);
   gpointer changed_data;
+  ExoFetch *probe;       /* (nullable): under way, with a reference to the hub */
   GHashTable *addresses; /* (element-type utf8 Address), hub-fetch.c */
   GList *calls;          /* (element-type ExoHubCall) */
   GList *fetches;        /* (element-type ExoHubFetch) */

@@ -12,6 +12,7 @@
 #include "transfer/hub/token.h"
 
 #define DEFAULT_ENDPOINT "https://huggingface.co"
+#define PROBE_TIMEOUT_MS 2000 /* to connect: the nearest CDN is not further */
 
 static const ExoHubTimes default_times = {
   .connect_timeout_ms = 10000,
@@ -77,6 +78,8 @@ exo_hub_free (ExoHub *hub)
     return;
   hub->stopped = TRUE;
   hub->changed = NULL;
+  if (hub->probe != NULL)
+    exo_fetch_cancel (hub->probe);
   while (hub->fetches != NULL)
     exo_hub_fetch_abandon (hub->fetches->data);
   while (hub->calls != NULL)
@@ -157,6 +160,36 @@ exo_hub_note_exchange (ExoHub *hub, const ExoFetchResult *result)
                                    : (hub->state.first_byte_us * 4 + result->first_byte_us) / 5;
   if (news)
     tell_changed (hub);
+}
+
+static void
+on_probed (ExoFetch *fetch, const ExoFetchResult *result, const GError *error, gpointer user_data)
+{
+  ExoHub *hub = user_data;
+
+  hub->probe = NULL;
+  if (!hub->stopped && !g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED))
+    exo_hub_note_exchange (hub, result);
+  exo_hub_unref (hub);
+}
+
+void
+exo_hub_probe (ExoHub *hub)
+{
+  static const ExoFetchCallbacks callbacks = { .done = on_probed };
+  g_autofree char *url = g_strconcat (hub->endpoint, "/", NULL);
+
+  if (hub->unusable != NULL || hub->probe != NULL)
+    return;
+  hub->probe = exo_fetcher_start (exo_hub_ref (hub)->fetcher,
+                                  &(ExoFetchRequest){
+                                      .mode = EXO_FETCH_TO_MEMORY,
+                                      .method = "HEAD",
+                                      .url = url,
+                                      .connect_timeout_ms = PROBE_TIMEOUT_MS,
+                                      .stall_timeout_ms = hub->times.stall_timeout_ms,
+                                  },
+                                  &callbacks, hub);
 }
 
 gint64
