@@ -12,10 +12,10 @@ from datetime import datetime
 
 from lab import need, run, tail
 
-_SEED_PORT, _FAST = 8090, '8gbit'
-_NGINX = '''daemon off; user root; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/nginx.log; events {{ worker_connections 512; }}
-http {{ sendfile on; tcp_nopush on; access_log off; default_type application/octet-stream; client_body_temp_path {dir}/t1;
-proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+WEB_PORT, _FAST = 8090, '8gbit'
+_NGINX = '''daemon off; master_process off; pid {dir}/nginx.pid; error_log {dir}/nginx.log; events {{ worker_connections 512; }}
+http {{ sendfile on; tcp_nopush on; log_format sent $body_bytes_sent; access_log {dir}/nginx.sent sent;
+default_type application/octet-stream; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
 server {{ listen {port}; root {root}; }} }}
 '''
 
@@ -59,7 +59,7 @@ class Contestant:
     def url(self, path):
         path = urllib.parse.quote(path)
         if self.scenario.seeded:
-            return f'http://{self.seeder.address}:{_SEED_PORT}/{path}'
+            return f'http://{self.seeder.address}:{WEB_PORT}/{path}'
         return f'{self.lab.hub.url}/{self.sample.name}/resolve/main/{path}'
 
     def pids(self, host):
@@ -67,17 +67,21 @@ class Contestant:
 
     def prepare(self):
         if self.scenario.seeded:
-            self.serve()
+            self.serve(self.seeder, self.sample.tree, 'config.json')
 
-    def serve(self):
-        """nginx on the node that has it."""
-        folder = self.seeder.dir
-        (folder / 'nginx.conf').write_text(_NGINX.format(dir=folder, port=_SEED_PORT, root=self.sample.tree))
-        self.servers.append(self.seeder.spawn(['nginx', '-p', folder, '-e', folder / 'nginx.log', '-c',
-                                               folder / 'nginx.conf'], 'nginx.out'))
-        probe = ['curl', '-sfo', '/dev/null', '--retry', '20', '--retry-connrefused', '--retry-delay', '1',
-                 f'http://127.0.0.1:{_SEED_PORT}/config.json']
-        run(*self.seeder.inside(probe))
+    def serve(self, machine, root, probe):
+        """nginx there; probe: a file below root."""
+        folder = machine.dir
+        (folder / 'nginx.sent').unlink(missing_ok=True)
+        (folder / 'nginx.conf').write_text(_NGINX.format(dir=folder, port=WEB_PORT, root=root))
+        self.servers.append(machine.spawn(['nginx', '-p', folder, '-e', folder / 'nginx.log', '-c', folder / 'nginx.conf'],
+                                          'nginx.out'))
+        run(*machine.inside(['curl', '-sfo', '/dev/null', '--retry', '20', '--retry-connrefused', '--retry-delay', '1',
+                             f'http://127.0.0.1:{WEB_PORT}/{probe}']))
+
+    def sent(self):
+        """File bytes that came over the internet link so far, but for those of the stand-in Hub, which counts them itself."""
+        return 0
 
     def command(self, host):
         raise NotImplementedError

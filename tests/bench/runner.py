@@ -84,7 +84,7 @@ def run_case(lab, scenario, kind, only=None):
         finally:
             meter.stop()
         lab.hub.up()
-        sent = lab.hub.stats()['bytes'] - stats_before
+        sent = lab.hub.stats()['bytes'] - stats_before + contestant.sent()
         for host in ends:
             contestant.verify(host)
     finally:
