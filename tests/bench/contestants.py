@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is measured: the agent, and what people use instead. One class each; torrents.py has those that speak BitTorrent."""
 
-import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,7 +15,8 @@ from lab import need, run, tail
 WEB_PORT, _FAST = 8090, '8gbit'
 _NGINX = '''daemon off; master_process off; pid {dir}/nginx.pid; error_log {dir}/nginx.log; events {{ worker_connections 512; }}
 http {{ sendfile on; tcp_nopush on; log_format sent $body_bytes_sent; access_log {dir}/nginx.sent sent;
-default_type application/octet-stream; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+default_type application/octet-stream; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2;
+fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
 server {{ listen {port}; root {root}; }} }}
 '''
 
@@ -39,6 +40,11 @@ class Contestant:
     def missing(cls):
         """What it lacks here, or nothing."""
         return ', '.join(tool for tool in cls.tools if not shutil.which(tool))
+
+    @classmethod
+    def unfit(cls, scenario):
+        """Why it does not take part in that, or nothing."""
+        return ''
 
     @property
     def seeder(self):
@@ -134,6 +140,22 @@ class Curl(Contestant):
                 words += ['-C', '-']
             words += ['-o', self.out(host) / path, self.url(path), '--next', '-sSfL', '--create-dirs']
         return words[:-3]
+
+
+class CurlAndHash(Curl):
+    """curl, and sha256sum behind it, which is what the agent does, too."""
+
+    name = 'curl+sha256sum'
+    tools = ('curl', 'nginx', 'sha256sum')
+
+    @classmethod
+    def unfit(cls, scenario):
+        return '' if scenario.name == 'pair' else 'only where nothing is shaped: elsewhere the link takes longer'
+
+    def command(self, host):
+        paths = [self.out(host) / path for path in self.wanted(host)]
+        return ['sh', '-ec', '"$@"; sha256sum -- ' + ' '.join(shlex.quote(str(path)) for path in paths),
+                'sh', *super().command(host)]
 
 
 class Aria2(Contestant):
@@ -246,10 +268,10 @@ class Agent(Contestant):
         globs = [re.sub(r'([\[*?])', r'[\1]', path) for path in self.wanted(host)]
         more = {} if len(globs) == len(self.sample.files) else {'include': globs}
         host.pull(self.sample.name, **more)
-        self._hang_up(host)
+        self.hang_up(host)
 
     @staticmethod
-    def _hang_up(host):
+    def hang_up(host):
         # Every agent tells who listens of every neighbour four times a second: taking it all would cost more than the rest.
         host.bus.close()
         host.bus = None
@@ -275,7 +297,7 @@ class Agent(Contestant):
         self.lab.hub.up()
         for host in self.lab.hosts:
             if host.bus:
-                self._hang_up(host)
+                self.hang_up(host)
             if host.agent:
                 host.kill_agent(signal.SIGTERM)
             for name in ('cache', 'state'):

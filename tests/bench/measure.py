@@ -136,6 +136,11 @@ class Meter:
                 return now - since
         return None
 
+    def received(self, host):
+        """Bytes that reached it, headers included."""
+        counts = [counts[host.port][1] for _, counts in self.links if host.port in counts]
+        return counts[-1] - counts[0] if counts else 0
+
     def timeline(self, width):
         """{name: {'in': [Mbit/s], 'out': [...]}} in bins of that many seconds."""
         lines = {}
