@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "transfer/swarm/wire.h"
+#include "transfer/swarm/wire-private.h"
 
 static const guint64 sizes[] = { 10u << 20, 0, G_GUINT64_CONSTANT (5) << 30 };
 
@@ -24,6 +24,35 @@ check_ranges (GArray *ranges)
 }
 
 static void
+check_same (const GArray *ranges, const GArray *others)
+{
+  g_assert_cmpmem (ranges->data, ranges->len * sizeof (ExoWireRange), others->data,
+                   others->len * sizeof (ExoWireRange));
+}
+
+/* Read for the many lines of events, and by the general parser: there is one meaning. */
+static void
+check_both_ways (const char *text, gsize size, const ExoWireLine *line)
+{
+  g_autoptr (ExoWireLine) other =
+      exo_wire_line_parse_any (text, size, sizes, G_N_ELEMENTS (sizes), NULL);
+
+  g_assert ((line == NULL) == (other == NULL));
+  if (line == NULL)
+    return;
+  check_same (line->have, other->have);
+  check_same (line->drop, other->drop);
+  check_same (line->fetch, other->fetch);
+  check_same (line->claim, other->claim);
+  check_same (line->release, other->release);
+  g_assert (line->has_load == other->has_load && line->uploads == other->uploads &&
+            line->queued == other->queued);
+  g_assert (line->has_link == other->has_link && line->link.speed == other->link.speed &&
+            line->link.rate == other->link.rate);
+  g_assert (line->has_hub == other->has_hub && line->states->len == other->states->len);
+}
+
+static void
 try_line (const char *text, gsize size)
 {
   g_autoptr (GError) error = NULL;
@@ -31,6 +60,7 @@ try_line (const char *text, gsize size)
       exo_wire_line_parse (text, size, sizes, G_N_ELEMENTS (sizes), &error);
 
   g_assert ((line == NULL) == (error != NULL));
+  check_both_ways (text, size, line);
   if (line == NULL)
     return;
   check_ranges (line->have);

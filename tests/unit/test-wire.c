@@ -7,7 +7,7 @@
 
 #include "tests/unit/suite.h"
 #include "transfer/error.h"
-#include "transfer/swarm/wire.h"
+#include "transfer/swarm/wire-private.h"
 
 #define ID    "00112233445566778899aabbccddeeff"
 #define OID_A "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
@@ -78,6 +78,68 @@ an_event_line_gives_its_lists (void)
   CU_ASSERT_TRUE (line->has_load && line->uploads == 2 && line->queued == 3);
   CU_ASSERT_TRUE (line->has_link && line->link.speed == 125000000);
   CU_ASSERT_EQUAL (line->link.rate, 98765432101);
+}
+
+/* Lines of just the form that a builder gives need no general parser; all others do, and mean there what they say. */
+static void
+lines_of_events_are_read_without_a_tree (void)
+{
+  static const struct
+  {
+    const char *text;
+    gboolean simple, right;
+  } rows[] = {
+    { "{}", TRUE, TRUE },
+    { "{\"have\":[[0,17,1]]}", TRUE, TRUE },
+    { "{\"load\":[12,3],\"have\":[[0,17,1],[2,1279,1]],\"fetch\":[[0,39,1]]}", TRUE, TRUE },
+    { "{\"claim\":[[2,0,1280]],\"release\":[[0,0,40]],\"drop\":[[0,0,1]],\"link\":[1,2]}", TRUE,
+      TRUE },
+    { "{\"have\":[[0,0,41]]}", FALSE, FALSE },
+    { "{\"have\":[[0,40,1]]}", FALSE, FALSE },
+    { "{\"have\":[[1,0,1]]}", FALSE, FALSE },
+    { "{\"have\":[[3,0,1]]}", FALSE, FALSE },
+    { "{\"have\":[[0,0,0]]}", FALSE, FALSE },
+    { "{\"have\":[[0,01,1]]}", FALSE, FALSE },
+    { "{\"have\":[[0,-1,1]]}", FALSE, FALSE },
+    { "{\"have\":[[0,1.0,1]]}", FALSE, FALSE },
+    { "{\"have\":[[0,1]]}", FALSE, FALSE },
+    { "{\"have\":[[0,1,1,1]]}", FALSE, FALSE },
+    { "{\"have\":[[0,1,1]],}", FALSE, FALSE },
+    { "{\"have\":[[0,1,1]]", FALSE, FALSE },
+    { "{\"have\":[[0,1,1]]}}", FALSE, FALSE },
+    { "{\"have\":[[0,1,9999999999999999999]]}", FALSE, FALSE },
+    { "{\"load\":[2147483648,0]}", FALSE, FALSE },
+    { "{\"have\": [[0,17,1]]}", FALSE, TRUE },
+    { "{\"have\":[]}", FALSE, TRUE },
+    { "{\"have\":[[0,1,1]],\"have\":[[0,2,1]]}", FALSE, TRUE },
+    { "{\"hub\":true}", FALSE, TRUE },
+    { "{\"wants\":[[0,true]]}", FALSE, TRUE },
+    { "{\"later\":[[0,1,1]]}", FALSE, TRUE },
+    { "{\"releases\":[[0,1,1]]}", FALSE, TRUE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      gsize length = strlen (rows[i].text);
+      g_autoptr (ExoWireLine) known = parse ("{}");
+      g_autoptr (ExoWireLine) line =
+          exo_wire_line_parse (rows[i].text, length, sizes, G_N_ELEMENTS (sizes), NULL);
+      g_autoptr (ExoWireLine) general =
+          exo_wire_line_parse_any (rows[i].text, length, sizes, G_N_ELEMENTS (sizes), NULL);
+
+      CU_ASSERT_EQUAL (
+          exo_wire_events_read (rows[i].text, length, sizes, G_N_ELEMENTS (sizes), known),
+          rows[i].simple);
+      CU_ASSERT_EQUAL (line != NULL, rows[i].right);
+      CU_ASSERT_EQUAL (general != NULL, rows[i].right);
+      if (line != NULL && general != NULL)
+        {
+          CU_ASSERT_EQUAL (line->have->len, general->have->len);
+          CU_ASSERT_EQUAL (line->has_load, general->has_load);
+          CU_ASSERT_EQUAL (line->queued, general->queued);
+          CU_ASSERT_EQUAL (line->link.rate, general->link.rate);
+        }
+    }
 }
 
 static void
@@ -543,6 +605,7 @@ malformed_digests_are_refused (void)
 EXO_SUITE ("wire",
            TEST (node_ids_are_32_lower_case_digits),
            TEST (an_event_line_gives_its_lists),
+           TEST (lines_of_events_are_read_without_a_tree),
            TEST (a_heartbeat_says_nothing),
            TEST (a_state_gives_map_claims_and_fetches),
            TEST (malformed_lines_are_refused),

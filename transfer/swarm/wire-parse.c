@@ -420,11 +420,11 @@ parse_line (JsonObject *object, const Blobs *blobs, ExoWireLine *line, GError **
 }
 
 ExoWireLine *
-exo_wire_line_parse (const char *text,
-                     gsize length,
-                     const guint64 *sizes,
-                     gsize n_sizes,
-                     GError **error)
+exo_wire_line_parse_any (const char *text,
+                         gsize length,
+                         const guint64 *sizes,
+                         gsize n_sizes,
+                         GError **error)
 {
   g_autoptr (JsonNode) root = exo_wire_json (text, length, EXO_WIRE_LINE_MAX, error);
   g_autoptr (ExoWireLine) line = NULL;
@@ -436,4 +436,18 @@ exo_wire_line_parse (const char *text,
   if (!parse_line (json_node_get_object (root), &blobs, line, error))
     return NULL;
   return g_steal_pointer (&line);
+}
+
+ExoWireLine *
+exo_wire_line_parse (const char *text,
+                     gsize length,
+                     const guint64 *sizes,
+                     gsize n_sizes,
+                     GError **error)
+{
+  g_autoptr (ExoWireLine) line = line_new ();
+
+  if (length <= EXO_WIRE_LINE_MAX && exo_wire_events_read (text, length, sizes, n_sizes, line))
+    return g_steal_pointer (&line);
+  return exo_wire_line_parse_any (text, length, sizes, n_sizes, error);
 }

@@ -56,3 +56,17 @@ gboolean exo_wire_member_pair (JsonObject *object,
 JsonArray *exo_wire_entry (JsonArray *list, guint i, guint n, const char *name, GError **error);
 /* Its "v" is ours. */
 gboolean exo_wire_check_version (JsonObject *object, GError **error);
+
+/* A line of events just as wire-build.c writes them, "have" to "release", "load" and "link" only. FALSE: it is not of that form, right
+ * or wrong, and @line is to be thrown away. */
+gboolean exo_wire_events_read (const char *text,
+                               gsize length,
+                               const guint64 *sizes,
+                               gsize n_sizes,
+                               ExoWireLine *line);
+/* By way of json-glib, whatever the form; exo_wire_line_parse() falls back on it. */
+ExoWireLine *exo_wire_line_parse_any (const char *text,
+                                      gsize length,
+                                      const guint64 *sizes,
+                                      gsize n_sizes,
+                                      GError **error);
