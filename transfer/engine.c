@@ -9,7 +9,8 @@
 
 #include "transfer/engine-private.h"
 
-#define TICK_MS    250  /* while something moves */
+#define TICK_MS    250                      /* while something moves */
+#define NODES_US   (G_USEC_PER_SEC - 10000) /* between rates of neighbours: each fourth tick */
 #define SETTLE_MS  2500 /* pulls wait at most so long for the neighbours to be known */
 #define SAVE_US    (2 * G_USEC_PER_SEC)
 #define RESTORE_US (2 * G_USEC_PER_SEC)
@@ -153,6 +154,22 @@ on_started (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* Less often than transfers: there are many of them, and each change is a signal on D-Bus. */
+static void
+tick_nodes (ExoEngine *engine, gint64 now_us)
+{
+  GHashTableIter iter;
+  ExoNode *node;
+
+  if (now_us - engine->nodes_told_us < NODES_US)
+    return;
+  engine->nodes_told_us = now_us;
+  g_hash_table_iter_init (&iter, engine->nodes);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &node))
+    exo_node_tick (node, now_us);
+  exo_node_tick (engine->self, now_us);
+}
+
 static gboolean
 tick (gpointer user_data)
 {
@@ -163,10 +180,7 @@ tick (gpointer user_data)
 
   for (guint i = 0; i < engine->transfers->len; i++)
     exo_transfer_tick (g_ptr_array_index (engine->transfers, i), now_us);
-  g_hash_table_iter_init (&iter, engine->nodes);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &node))
-    exo_node_tick (node, now_us);
-  exo_node_tick (engine->self, now_us);
+  tick_nodes (engine, now_us);
   save_progress (engine, now_us);
   check_restored (engine, now_us);
   exo_engine_watch (engine, now_us);

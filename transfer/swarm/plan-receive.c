@@ -210,16 +210,16 @@ static guint32
 run_of (const ExoPlan *plan, const Pick *pick)
 {
   const Blob *blob = pick->blob;
-  const guint64 *has = exo_plan_peek_marks (blob, pick->peer)->has;
+  const Marks *marks = exo_plan_peek_marks (blob, pick->peer);
   guint64 most = plan->config.run_bytes_max / blob->piece_size;
   guint32 n = 1;
 
-  if (blob->wanters->len > 0)
+  if (marks == NULL || blob->wanters->len > 0)
     return 1;
   /* Towards the end all its holders are to end together. */
   most = MIN (most, plan->n_missing / (2 * blob->holders[pick->piece]));
   while (n < most && pick->piece + n < blob->n_pieces &&
-         exo_bit_get (blob->offer, pick->piece + n) && exo_bit_get (has, pick->piece + n))
+         exo_bit_get (blob->offer, pick->piece + n) && exo_bit_get (marks->has, pick->piece + n))
     n++;
   return n;
 }
