@@ -5,6 +5,8 @@
 
 #include "agent/agent.h"
 
+#include <glib/gi18n.h>
+
 #include "agent/dbus.h"
 #include "agent/exo-link.h"
 #include "agent/identity.h"
@@ -217,31 +219,34 @@ on_mdns_finding (ExoDbus *dbus, gpointer user_data)
       agent->discovery != NULL ? exo_discovery_state (agent->discovery) : EXO_DISCOVERY_OFF;
 
   if (!agent->mdns)
-    return finding_new ("ok", g_strdup ("mDNS is switched off in the key file."), "");
+    return finding_new ("ok", g_strdup (_ ("mDNS is switched off in the key file.")), "");
   if (agent->discovery == NULL)
-    return finding_new ("warn", g_strdup ("Nothing is announced: the LAN server has no port."),
-                        "See the next line.");
+    return finding_new ("warn", g_strdup (_ ("Nothing is announced: the LAN server has no port.")),
+                        _ ("See the next line."));
   switch (state)
     {
     case EXO_DISCOVERY_RUNNING:
       return finding_new ("ok",
-                          g_strdup_printf ("Announced as \"%s\"; %u neighbours found.",
+                          g_strdup_printf (/* TRANSLATORS: name of this machine, number of others */
+                                           ngettext ("Announced as \"%s\"; %u neighbour found.",
+                                                     "Announced as \"%s\"; %u neighbours found.",
+                                                     exo_discovery_n_peers (agent->discovery)),
                                            exo_discovery_service_name (agent->discovery),
                                            exo_discovery_n_peers (agent->discovery)),
                           "");
     case EXO_DISCOVERY_STARTING:
-      return finding_new ("warn", g_strdup ("avahi-daemon is still starting."),
-                          "Ask again in a moment.");
+      return finding_new ("warn", g_strdup (_ ("avahi-daemon is still starting.")),
+                          _ ("Ask again in a moment."));
     case EXO_DISCOVERY_NO_DAEMON:
     case EXO_DISCOVERY_OFF:
     default:
       return finding_new (
           "fail",
-          g_strdup_printf ("avahi-daemon does not answer%s%s.",
+          g_strdup_printf (_ ("avahi-daemon does not answer%s%s."),
                            agent->discovery_detail != NULL ? ": " : "",
                            agent->discovery_detail != NULL ? agent->discovery_detail : ""),
-          "Install and start it: sudo apt-get install avahi-daemon (or dnf install avahi), "
-          "sudo systemctl enable --now avahi-daemon.");
+          _ ("Install and start it: sudo apt-get install avahi-daemon (or dnf install avahi), "
+             "sudo systemctl enable --now avahi-daemon."));
     }
 }
 
@@ -311,8 +316,8 @@ connect_bus (ExoAgent *agent, GError **error)
 {
   agent->connection = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, error);
   if (agent->connection == NULL)
-    g_prefix_error (error,
-                    "No session bus (start it from a login session, or under dbus-run-session): ");
+    g_prefix_error (
+        error, _ ("No session bus (start it from a login session, or under dbus-run-session): "));
   return agent->connection != NULL;
 }
 

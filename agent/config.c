@@ -5,6 +5,7 @@
 
 #include "agent/config.h"
 
+#include <glib/gi18n.h>
 #include <pwd.h>
 #include <string.h>
 
@@ -161,7 +162,7 @@ check_keys (const Sources *sources, const char *group, const char *const *known,
     return FALSE;
   for (char **key = keys; *key != NULL; key++)
     if (!g_strv_contains (known, *key))
-      return fail (sources, group, *key, error, "unknown key; known here: %s", allowed);
+      return fail (sources, group, *key, error, _ ("unknown key; known here: %s"), allowed);
   return TRUE;
 }
 
@@ -179,7 +180,7 @@ check_groups (const Sources *sources, GError **error)
       if (i == G_N_ELEMENTS (known_groups))
         {
           g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-                       "%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint, exo",
+                       _ ("%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint, exo"),
                        sources->path, *group);
           return FALSE;
         }
@@ -204,10 +205,10 @@ get_string (const Sources *sources,
     return TRUE;
   value = g_key_file_get_string (sources->file, group, key, &local);
   if (local != NULL) /* there may be a value even so */
-    return fail (sources, group, key, error, "not text in UTF-8 with valid escapes");
+    return fail (sources, group, key, error, _ ("not text in UTF-8 with valid escapes"));
   g_strstrip (value);
   if (*value == '\0')
-    return fail (sources, group, key, error, "is empty; leave the line out for the default");
+    return fail (sources, group, key, error, _ ("is empty; leave the line out for the default"));
   g_free (*out_value);
   *out_value = g_steal_pointer (&value);
   return TRUE;
@@ -229,7 +230,7 @@ get_path (const Sources *sources,
     return TRUE;
   path = expand (sources, value);
   if (!g_path_is_absolute (path))
-    return fail (sources, group, key, error, "\"%s\" is not an absolute path", path);
+    return fail (sources, group, key, error, _ ("\"%s\" is not an absolute path"), path);
   g_free (*out_path);
   *out_path = g_canonicalize_filename (path, NULL);
   return TRUE;
@@ -249,7 +250,7 @@ get_flag (const Sources *sources,
   if (value == NULL)
     return TRUE;
   if (strcmp (value, "true") != 0 && strcmp (value, "false") != 0)
-    return fail (sources, group, key, error, "\"%s\" is neither true nor false", value);
+    return fail (sources, group, key, error, _ ("\"%s\" is neither true nor false"), value);
   *out_flag = strcmp (value, "true") == 0;
   return TRUE;
 }
@@ -271,7 +272,7 @@ get_number (const Sources *sources,
   if (value == NULL)
     return TRUE;
   if (!g_ascii_string_to_unsigned (value, 10, min, max, &number, NULL))
-    return fail (sources, group, key, error, "\"%s\" is not a number from %u to %u", value, min,
+    return fail (sources, group, key, error, _ ("\"%s\" is not a number from %u to %u"), value, min,
                  max);
   *out_number = (guint) number;
   return TRUE;
@@ -305,7 +306,7 @@ load_agent (const Sources *sources, ExoConfig *config, GError **error)
     return FALSE;
   if (!name_is_valid (config->name))
     return fail (sources, "agent", "name", error,
-                 "must be 1 to %u bytes without control characters", EXO_CONFIG_NAME_MAX);
+                 _ ("must be 1 to %u bytes without control characters"), EXO_CONFIG_NAME_MAX);
   config->state_dir = xdg_path (sources, "XDG_STATE_HOME", ".local/state", "exo-agent");
   return get_path (sources, "agent", "state-dir", &config->state_dir, error);
 }
@@ -346,10 +347,10 @@ load_peers (const Sources *sources, ExoConfig *config, GError **error)
         continue;
       peer = normal_peer (*part);
       if (peer == NULL)
-        return fail (sources, "lan", "peers", error, "\"%s\" is not HOST or HOST:PORT", *part);
+        return fail (sources, "lan", "peers", error, _ ("\"%s\" is not HOST or HOST:PORT"), *part);
       g_ptr_array_add (peers, peer);
       if (peers->len > EXO_CONFIG_PEERS_MAX)
-        return fail (sources, "lan", "peers", error, "more than %u", EXO_CONFIG_PEERS_MAX);
+        return fail (sources, "lan", "peers", error, _ ("more than %u"), EXO_CONFIG_PEERS_MAX);
     }
   g_ptr_array_add (peers, NULL);
   config->peers = g_strdupv ((char **) peers->pdata);
@@ -419,15 +420,15 @@ load_endpoint (const Sources *sources, ExoConfig *config, GError **error)
     return FALSE;
   if (value != NULL && !endpoint_is_valid (value))
     return fail (sources, "hub", "endpoint", error,
-                 "must be a http:// or https:// URL without user, query and fragment");
+                 _ ("must be a http:// or https:// URL without user, query and fragment"));
   if (value != NULL && is_own_endpoint (config, value))
     return fail (sources, "hub", "endpoint", error,
-                 "is this agent's own endpoint for programs: name the Hub itself");
+                 _ ("is this agent's own endpoint for programs: name the Hub itself"));
   if (value == NULL && from_environment != NULL && !endpoint_is_valid (from_environment))
     {
       g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
-                   "HF_ENDPOINT in the environment must be a http:// or https:// URL without "
-                   "user, query and fragment");
+                   _ ("HF_ENDPOINT in the environment must be a http:// or https:// URL without "
+                      "user, query and fragment"));
       return FALSE;
     }
   if (from_environment != NULL && is_own_endpoint (config, from_environment))
@@ -495,7 +496,7 @@ load_metered (const Sources *sources, ExoConfig *config, GError **error)
   while (value != NULL && i < G_N_ELEMENTS (names) && strcmp (names[i], value) != 0)
     i++;
   if (i == G_N_ELEMENTS (names))
-    return fail (sources, "hub", "metered", error, "\"%s\" is neither yes, no nor auto", value);
+    return fail (sources, "hub", "metered", error, _ ("\"%s\" is neither yes, no nor auto"), value);
   config->metered = (ExoMetered) i;
   return TRUE;
 }
@@ -557,7 +558,7 @@ add_key_roots (const Sources *sources, GPtrArray *roots, GError **error)
     return FALSE;
   parts = g_strsplit (value != NULL ? value : "", ";", -1);
   if (g_strv_length (parts) > EXO_CONFIG_ROOTS_MAX)
-    return fail (sources, "cache", "roots", error, "more than %u", EXO_CONFIG_ROOTS_MAX);
+    return fail (sources, "cache", "roots", error, _ ("more than %u"), EXO_CONFIG_ROOTS_MAX);
   for (char **part = parts; *part != NULL; part++)
     {
       g_autofree char *path = expand (sources, g_strstrip (*part));
@@ -565,7 +566,7 @@ add_key_roots (const Sources *sources, GPtrArray *roots, GError **error)
       if (*path == '\0')
         continue;
       if (!g_path_is_absolute (path))
-        return fail (sources, "cache", "roots", error, "\"%s\" is not an absolute path", path);
+        return fail (sources, "cache", "roots", error, _ ("\"%s\" is not an absolute path"), path);
       add_root (roots, g_canonicalize_filename (path, NULL));
     }
   return TRUE;
@@ -638,7 +639,7 @@ read_file (const Sources *sources, gboolean may_be_absent, GError **error)
     }
   if (size > EXO_CONFIG_FILE_BYTES_MAX)
     {
-      g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE, "%s: more than %u bytes",
+      g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE, _ ("%s: more than %u bytes"),
                    sources->path, EXO_CONFIG_FILE_BYTES_MAX);
       return FALSE;
     }

@@ -6,6 +6,8 @@
  * engine. Handlers that wait own their invocation until the answer.
  */
 
+#include <glib/gi18n.h>
+
 #include "agent/dbus-private.h"
 #include "transfer/store/store.h"
 
@@ -30,13 +32,13 @@ read_globs (const char *key, GVariant *value, GStrv *out_globs, GError **error)
   if (!g_variant_is_of_type (value, G_VARIANT_TYPE_STRING_ARRAY))
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                   "Option \"%s\" has to be a list of strings", key);
+                   _ ("Option \"%s\" has to be a list of strings"), key);
       return FALSE;
     }
   if (g_variant_n_children (value) > EXO_DBUS_GLOBS_MAX)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                   "Option \"%s\" has more than %u globs", key, EXO_DBUS_GLOBS_MAX);
+                   _ ("Option \"%s\" has more than %u globs"), key, EXO_DBUS_GLOBS_MAX);
       return FALSE;
     }
   g_strfreev (*out_globs);
@@ -51,7 +53,7 @@ read_type (GVariant *value, ExoRepoType *out_type, GError **error)
       !exo_repo_type_parse (g_variant_get_string (value, NULL), out_type))
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                   "Option \"type\" has to be \"model\", \"dataset\" or \"space\"");
+                   _ ("Option \"type\" has to be \"model\", \"dataset\" or \"space\""));
       return FALSE;
     }
   return TRUE;
@@ -77,7 +79,7 @@ read_options (GVariant *dictionary,
       if (!g_strv_contains (allowed, key))
         {
           g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                       "There is no option \"%s\"", key);
+                       _ ("There is no option \"%s\""), key);
           return FALSE;
         }
       if (g_str_equal (key, "include"))

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -19,11 +20,18 @@ struct ExoIdentity
   int lock_fd;
 };
 
+/* @format: what cannot be done, translated */
+G_GNUC_PRINTF (3, 4)
 static gboolean
-fail_errno (GError **error, int code, const char *what, const char *path)
+fail_errno (GError **error, int code, const char *format, ...)
 {
-  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "%s %s: %s", what, path,
-               g_strerror (code));
+  g_autofree char *what = NULL;
+  va_list arguments;
+
+  va_start (arguments, format);
+  what = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "%s: %s", what, g_strerror (code));
   return FALSE;
 }
 
@@ -37,8 +45,8 @@ fail_busy (int fd, const char *state_dir, GError **error)
   g_autofree char *who = pid != 0 ? g_strdup_printf (" (pid %" G_GUINT64_FORMAT ")", pid)
                                   : g_strdup (""); /* it has only just locked it */
 
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, "another exo-agent%s uses this folder: %s", who,
-               state_dir);
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, _ ("another exo-agent%s uses this folder: %s"),
+               who, state_dir);
   return FALSE;
 }
 
@@ -50,13 +58,13 @@ lock (ExoIdentity *self, const char *state_dir, GError **error)
 
   self->lock_fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (self->lock_fd < 0)
-    return fail_errno (error, errno, "cannot open", path);
+    return fail_errno (error, errno, _ ("cannot open %s"), path);
   if (flock (self->lock_fd, LOCK_EX | LOCK_NB) != 0)
     return errno == EWOULDBLOCK ? fail_busy (self->lock_fd, state_dir, error)
-                                : fail_errno (error, errno, "cannot lock", path);
+                                : fail_errno (error, errno, _ ("cannot lock %s"), path);
   if (ftruncate (self->lock_fd, 0) != 0 ||
       pwrite (self->lock_fd, pid, strlen (pid), 0) != (ssize_t) strlen (pid))
-    return fail_errno (error, errno, "cannot write", path);
+    return fail_errno (error, errno, _ ("cannot write %s"), path);
   return TRUE;
 }
 
@@ -91,7 +99,7 @@ make (ExoIdentity *self, const char *path, GError **error)
   g_autofree char *line = NULL;
 
   if (getrandom (bytes, sizeof bytes, 0) != (ssize_t) sizeof bytes)
-    return fail_errno (error, errno, "no random bytes for", path);
+    return fail_errno (error, errno, _ ("no random bytes for %s"), path);
   for (gsize i = 0; i < sizeof bytes; i++)
     g_snprintf (self->id + 2 * i, 3, "%02x", bytes[i]);
   line = g_strconcat (self->id, "\n", NULL);
@@ -109,7 +117,7 @@ exo_identity_open (const char *state_dir, GError **error)
   self->lock_fd = -1;
   if (g_mkdir_with_parents (state_dir, 0700) != 0)
     {
-      fail_errno (error, errno, "cannot make", state_dir);
+      fail_errno (error, errno, _ ("cannot make %s"), state_dir);
       return NULL;
     }
   if (!lock (self, state_dir, error))

@@ -27,6 +27,7 @@
 #include <avahi-common/error.h>
 #include <avahi-common/malloc.h>
 #include <avahi-glib/glib-watch.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "discovery/peer-table.h"
@@ -601,7 +602,7 @@ on_client_changed (AvahiClient *client, AvahiClientState state, void *user_data)
       withdraw (self);
       break;
     case AVAHI_CLIENT_CONNECTING:
-      set_state (self, EXO_DISCOVERY_NO_DAEMON, "avahi-daemon is not running");
+      set_state (self, EXO_DISCOVERY_NO_DAEMON, _ ("avahi-daemon is not running"));
       break;
     case AVAHI_CLIENT_FAILURE:
       if (avahi_client_errno (client) != AVAHI_ERR_DISCONNECTED)
@@ -609,7 +610,7 @@ on_client_changed (AvahiClient *client, AvahiClientState state, void *user_data)
           start_over (self, "avahi-daemon", client_error (self));
           break;
         }
-      set_state (self, EXO_DISCOVERY_NO_DAEMON, "avahi-daemon has gone");
+      set_state (self, EXO_DISCOVERY_NO_DAEMON, _ ("avahi-daemon has gone"));
       schedule_start (self, 0);
       break;
     }
@@ -633,7 +634,7 @@ on_start (gpointer user_data)
   self->browser = NULL; /* libavahi freed them with the client */
   self->group = NULL;
   self->retry_s = CLAMP (2 * self->retry_s, RETRY_FIRST_S, RETRY_MAX_S);
-  set_state (self, EXO_DISCOVERY_NO_DAEMON, "no system bus: %s", avahi_strerror (code));
+  set_state (self, EXO_DISCOVERY_NO_DAEMON, _ ("no system bus: %s"), avahi_strerror (code));
   schedule_start (self, self->retry_s);
   return G_SOURCE_REMOVE;
 }

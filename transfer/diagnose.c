@@ -155,7 +155,7 @@ part_done (GTask *task)
   if (diagnosis->engine->swarm == NULL)
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED,
-                               "exo-agent is stopping");
+                               _ ("exo-agent is stopping"));
       return;
     }
   judge_server (diagnosis);

@@ -5,6 +5,7 @@
 
 #include "transfer/json-text.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "transfer/error.h"
@@ -52,26 +53,25 @@ exo_json_parse (const char *text, gssize length, gsize max_bytes, GError **error
   if (n > max_bytes)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_TOO_LARGE,
-                   "%" G_GSIZE_FORMAT " bytes of JSON, at most %" G_GSIZE_FORMAT " are read", n,
-                   max_bytes);
+                   _ ("%zu bytes of JSON, at most %zu are read"), n, max_bytes);
       return NULL;
     }
   if (n == 0 || !g_utf8_validate_len (text, n, NULL) || !is_safe_to_parse (text, n))
     {
-      g_set_error_literal (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, "not JSON");
+      g_set_error_literal (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, _ ("not JSON"));
       return NULL;
     }
   parser = json_parser_new_immutable ();
   if (!json_parser_load_from_data (parser, text, (gssize) n, NULL))
     {
-      g_set_error_literal (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, "not JSON");
+      g_set_error_literal (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, _ ("not JSON"));
       return NULL;
     }
   root = json_parser_get_root (parser);
   if (root == NULL || (!JSON_NODE_HOLDS_OBJECT (root) && !JSON_NODE_HOLDS_ARRAY (root)))
     {
       g_set_error_literal (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                           "neither a JSON object nor array");
+                           _ ("neither a JSON object nor array"));
       return NULL;
     }
   return json_parser_steal_root (parser);

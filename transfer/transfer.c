@@ -436,20 +436,25 @@ exo_transfer_wake (ExoTransfer *transfer)
     exo_transfer_confirm_later (transfer);
 }
 
+/* What is over stays as it is. */
 static gboolean
-refuse_state (ExoTransfer *transfer, const char *verb, GError **error)
+refuse_if_over (ExoTransfer *transfer, GError **error)
 {
-  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED,
-               "Transfer %u of %s is %s and cannot be %s.", transfer->id, transfer->model,
-               transfer->forgotten ? "cancelled" : exo_transfer_state_name (transfer->state), verb);
-  return FALSE;
+  if (transfer->forgotten)
+    g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED,
+                 _ ("Transfer %u of %s has been cancelled."), transfer->id, transfer->model);
+  else if (transfer->state == EXO_TRANSFER_COMPLETE)
+    g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED,
+                 _ ("Transfer %u of %s is complete: there is nothing to pause or resume."),
+                 transfer->id, transfer->model);
+  return transfer->forgotten || transfer->state == EXO_TRANSFER_COMPLETE;
 }
 
 gboolean
 exo_transfer_pause (ExoTransfer *transfer, GError **error)
 {
-  if (transfer->forgotten || transfer->state == EXO_TRANSFER_COMPLETE)
-    return refuse_state (transfer, "paused", error);
+  if (refuse_if_over (transfer, error))
+    return FALSE;
   if (transfer->state == EXO_TRANSFER_PAUSED)
     return TRUE;
   exo_transfer_stop (transfer, TRUE);
@@ -460,8 +465,8 @@ exo_transfer_pause (ExoTransfer *transfer, GError **error)
 gboolean
 exo_transfer_resume (ExoTransfer *transfer, GError **error)
 {
-  if (transfer->forgotten || transfer->state == EXO_TRANSFER_COMPLETE)
-    return refuse_state (transfer, "resumed", error);
+  if (refuse_if_over (transfer, error))
+    return FALSE;
   if (!exo_transfer_is_active (transfer))
     exo_transfer_start (transfer);
   return TRUE;
@@ -471,7 +476,7 @@ gboolean
 exo_transfer_cancel (ExoTransfer *transfer, GError **error)
 {
   if (transfer->forgotten)
-    return refuse_state (transfer, "cancelled again", error);
+    return !refuse_if_over (transfer, error);
   exo_transfer_stop (transfer, FALSE);
   exo_engine_forget_transfer (transfer->engine, transfer);
   return TRUE;

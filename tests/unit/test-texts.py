@@ -22,6 +22,12 @@ STRING = r'"(?:[^"\\]|\\.)*"'
 CALLS = re.compile(r"\b(g_print|g_printerr|exo_print|exo_print_field|print_field|print_size|print_finding|g_set_error|"
                    r"g_set_error_literal|g_error_new|g_error_new_literal|g_prefix_error|g_strdup_printf|"
                    r"g_string_append_printf|fprintf|g_option_context_new|notice_new|add_button) \(")
+# The same in the agent: errors, findings and warnings, which clients show as they are.
+TOLD = re.compile(r"\b(g_set_error|g_set_error_literal|g_error_new|g_error_new_literal|g_prefix_error|g_task_return_new_error|fail|"
+                  r"fail_errno|finding_new|add|refuse|invalid|not_a_manifest|exo_store_errno|exo_engine_warn|exo_swarm_warn) \(")
+# What machines say to each other, and programs to the endpoint, is for the log, which is English.
+LOGGED = re.compile(r"discovery/|transfer/(exo-work|record|listing|endpoint/route|swarm/(wire-\w+|session|announcer|piece-map)|http/(piece-client|(lan|local)-\w+))\.c$")
+CODE = re.compile(r'^"[a-z]+"$')  # a kind of finding, a key of the key file
 # As it is in every language: names of programs and variables, codes of --json.
 SAME = re.compile(r"^(exoctl|exo-tray|export|bus|program|service|mdns|agent|ok|warn|fail|help|pause|resume|cancel|transfer"
                   r"|transfer\.\w+|device\.error|HF_\w+|[\s\W])*$")
@@ -86,11 +92,20 @@ class Catalogue(unittest.TestCase):
     def test_translations_keep_the_placeholders(self):
         for language in languages():
             tool("msgfmt", "--check", "--output-file=/dev/null", f"po/{language}.po")
+            for entry in (ROOT / f"po/{language}.po").read_text().split("\n\n"):  # msgfmt does not know those of page.js
+                text, translation = entry.split("\nmsgstr", 1)
+                self.assertEqual(set(re.findall(r"{\d}", text)), set(re.findall(r"{\d}", translation)), entry)
+
+    def test_what_is_translated_at_build_time_is_in_every_language(self):
+        named = re.search(r"po_files = files\((.*)\)", (ROOT / "meson.build").read_text())[1]
+        self.assertEqual(re.findall(r"po/(\w+)\.po", named), languages())
 
     def test_every_marked_source_is_listed(self):
         marked = [str(path.relative_to(ROOT)) for path in sources("agent", "discovery", "transfer", "tray")
                   if re.search(r"\b(?:_|N_|ngettext) \(\s*\"", path.read_text())]
-        self.assertEqual(sorted(listed()), marked, "po/POTFILES has to list these, and no others")
+        others = [name for name in listed() if not name.endswith(".c")]
+        self.assertEqual(sorted(others), ["transfer/endpoint/page.js", "tray/exo-tray.desktop.in", "tray/org.exo.tray.metainfo.xml.in"])
+        self.assertEqual(sorted(set(listed()) - set(others)), marked, "po/POTFILES has to list these, and no others")
 
 
 class Marks(unittest.TestCase):
@@ -100,6 +115,31 @@ class Marks(unittest.TestCase):
             text = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.S)
             for call in CALLS.finditer(text):
                 found += [f"{path.relative_to(ROOT)}: {literal}" for literal in unmarked(arguments(text, call.end()))]
+        self.assertEqual(found, [], "mark with _() or ngettext(), then " + UPDATE)
+
+
+    def test_what_the_agent_tells_is_marked(self):
+        found = []
+        for path in sources("agent", "discovery", "transfer"):
+            name = str(path.relative_to(ROOT))
+            if name.startswith("agent/ctl/") or LOGGED.match(name):
+                continue
+            text = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.S)
+            for call in TOLD.finditer(text):
+                said = arguments(text, call.end())
+                # Nobody reads why a thing stopped that he has stopped himself.
+                if "ERROR_CANCELLED" not in said:
+                    found += [f"{name}: {literal}" for literal in unmarked(said) if not CODE.match(literal)]
+        self.assertEqual(found, [], "mark with _() or ngettext(), then " + UPDATE)
+
+    def test_what_the_dashboard_says_is_marked(self):
+        html = re.sub(r"<style>.*</style>|<title>.*?</title>|<[^>]*>", " ", (ROOT / "transfer/endpoint/page.html").read_text(), flags=re.S)
+        self.assertEqual(html.replace("exo-agent", "").strip(), "", "page.js says it, so that it can be translated")
+        script = re.sub(r"/\*.*?\*/", " ", (ROOT / "transfer/endpoint/page.js").read_text(), flags=re.S)
+        said = re.sub(rf"\b(?:_|ngettext)\({STRING}(?:, {STRING})?", "", script)
+        # A capital letter, or two words: the rest are names of elements, classes and fields.
+        found = [text for text in re.findall(STRING, said) if re.search(r'^"\W*[A-Z][a-z]|[A-Za-z]{2,} [A-Za-z]{2,}', text)
+                 and text not in ('"dim clamp"', '"export HF_ENDPOINT="')]
         self.assertEqual(found, [], "mark with _() or ngettext(), then " + UPDATE)
 
 

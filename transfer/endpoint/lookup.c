@@ -6,6 +6,7 @@
  * Clients wait ten seconds for headers (hub-protocol.md, rule 5): when the Hub takes longer, what the cache knows is the answer.
  */
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "transfer/endpoint/endpoint-private.h"
@@ -116,8 +117,9 @@ on_impatient (gpointer data)
 
   lookup->patience_source = 0;
   if (known == NULL)
-    error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                         "the Hub takes long to tell what %s consists of: try again", lookup->id);
+    error =
+        g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+                     _ ("the Hub takes long to tell what %s consists of: try again"), lookup->id);
   answer (lookup, known, lookup->unverified, error);
   return G_SOURCE_REMOVE;
 }

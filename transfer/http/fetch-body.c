@@ -10,6 +10,8 @@
  */
 
 #include <errno.h>
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,7 +60,7 @@ check_identity (ExoFetch *fetch)
 
   if (fetch->oid == NULL || oid == NULL || strcmp (oid, fetch->oid) == 0)
     return TRUE;
-  return fail (fetch, EXO_TRANSFER_ERROR_CHANGED, "the answer is another file (%s)", oid);
+  return fail (fetch, EXO_TRANSFER_ERROR_CHANGED, _ ("the answer is another file (%s)"), oid);
 }
 
 static gboolean
@@ -71,19 +73,18 @@ check_range (ExoFetch *fetch)
   gboolean has_length = content_length (fetch, &length);
 
   if (encoding != NULL && g_ascii_strcasecmp (encoding, "identity") != 0)
-    return fail (fetch, EXO_TRANSFER_ERROR_CHANGED, "the answer is encoded (%.32s)", encoding);
+    return fail (fetch, EXO_TRANSFER_ERROR_CHANGED, _ ("the answer is encoded (%.32s)"), encoding);
   if (fetch->result.status == 200 && whole && has_length && length == fetch->total)
     return TRUE;
   if (fetch->result.status != 206)
     return fail (fetch, EXO_TRANSFER_ERROR_CHANGED,
-                 "asked for a range, answered with status %u for something else",
+                 _ ("asked for a range, answered with status %u for something else"),
                  fetch->result.status);
   if (!exo_content_range_parse (header (fetch, "content-range"), &range) ||
       range.first != fetch->first || range.last - range.first + 1 != fetch->length ||
       range.total != fetch->total || (has_length && length != fetch->length))
     return fail (fetch, EXO_TRANSFER_ERROR_CHANGED,
-                 "asked for bytes %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT
-                 ", answered with others",
+                 _ ("asked for bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 ", answered with others"),
                  fetch->first, fetch->first + fetch->length - 1, fetch->total);
   return TRUE;
 }
@@ -102,9 +103,8 @@ judge_headers (ExoFetch *fetch)
       if (strcmp (fetch->method, "HEAD") != 0 && content_length (fetch, &length) &&
           length > fetch->max_body)
         return fail (fetch, EXO_TRANSFER_ERROR_TOO_LARGE,
-                     "an answer of %" G_GUINT64_FORMAT " bytes, at most %" G_GSIZE_FORMAT
-                     " are read",
-                     length, fetch->max_body);
+                     _ ("an answer of %" PRIu64 " bytes, at most %zu are read"), length,
+                     fetch->max_body);
       return fetch->usable = TRUE;
     }
   if (status >= 300)
@@ -159,7 +159,7 @@ exo_fetch_on_header (char *data, size_t size, size_t n, void *user_data)
   fetch->header_bytes += length;
   if (++fetch->n_headers > EXO_FETCH_HEADERS_MAX ||
       fetch->header_bytes > EXO_FETCH_HEADER_BYTES_MAX)
-    return fail (fetch, EXO_TRANSFER_ERROR_TOO_LARGE, "too many headers in the answer"), 0;
+    return fail (fetch, EXO_TRANSFER_ERROR_TOO_LARGE, _ ("too many headers in the answer")), 0;
   if (length > 0 && (data[0] == '\r' || data[0] == '\n'))
     return judge_headers (fetch) ? length : 0;
   add_header (fetch, data, length);
@@ -199,7 +199,7 @@ flush (ExoFetch *fetch)
           return fail (fetch,
                        saved == ENOSPC || saved == EDQUOT ? EXO_TRANSFER_ERROR_NO_SPACE
                                                           : EXO_TRANSFER_ERROR_DISK,
-                       "cannot write: %s", g_strerror (saved));
+                       _ ("cannot write: %s"), g_strerror (saved));
         }
       done += (gsize) n;
       fetch->result.n_written += (guint64) n;
@@ -267,7 +267,7 @@ take_for_file (ExoFetch *fetch, const char *data, gsize length)
       if (!gathered (fetch, n))
         return FALSE;
     }
-  return !excess || fail (fetch, EXO_TRANSFER_ERROR_CHANGED, "more bytes than asked for");
+  return !excess || fail (fetch, EXO_TRANSFER_ERROR_CHANGED, _ ("more bytes than asked for"));
 }
 
 /* Lines -------------------------------------------------------------------------------------------- */
@@ -278,7 +278,7 @@ end_line (ExoFetch *fetch, gsize *waiting)
   const char *line = (const char *) fetch->buffer->data;
 
   if (!g_utf8_validate_len (line, fetch->buffer->len, NULL))
-    return fail (fetch, EXO_TRANSFER_ERROR_INVALID, "a line that is not UTF-8");
+    return fail (fetch, EXO_TRANSFER_ERROR_INVALID, _ ("a line that is not UTF-8"));
   *waiting = exo_fetch_tell_line (fetch, line, fetch->buffer->len);
   g_byte_array_set_size (fetch->buffer, 0);
   return TRUE;
@@ -295,8 +295,8 @@ take_lines (ExoFetch *fetch, const char *data, gsize length)
       gsize n = newline != NULL ? (gsize) (newline - data) : length;
 
       if (n > fetch->max_body - fetch->buffer->len)
-        return fail (fetch, EXO_TRANSFER_ERROR_TOO_LARGE,
-                     "a line of more than %" G_GSIZE_FORMAT " bytes", fetch->max_body);
+        return fail (fetch, EXO_TRANSFER_ERROR_TOO_LARGE, _ ("a line of more than %zu bytes"),
+                     fetch->max_body);
       g_byte_array_append (fetch->buffer, (const guint8 *) data, (guint) n);
       if (newline != NULL && !end_line (fetch, &waiting))
         return FALSE;
@@ -316,9 +316,8 @@ take_in_memory (ExoFetch *fetch, const char *data, gsize length)
   gsize room = fetch->max_body - fetch->buffer->len;
 
   g_byte_array_append (fetch->buffer, (const guint8 *) data, (guint) MIN (length, room));
-  return length <= room ||
-         fail (fetch, EXO_TRANSFER_ERROR_TOO_LARGE,
-               "an answer of more than %" G_GSIZE_FORMAT " bytes", fetch->max_body);
+  return length <= room || fail (fetch, EXO_TRANSFER_ERROR_TOO_LARGE,
+                                 _ ("an answer of more than %zu bytes"), fetch->max_body);
 }
 
 /* FALSE: enough. Not an error of its own; what the status means is said at the end. */
@@ -369,10 +368,10 @@ judge_end (ExoFetch *fetch)
   if (fetch->result.status < 200 || fetch->result.status >= 300)
     {
       g_clear_error (&fetch->error); /* the status says more than how its body ended */
-      fail (fetch, EXO_TRANSFER_ERROR_FAILED, "status %u", fetch->result.status);
+      fail (fetch, EXO_TRANSFER_ERROR_FAILED, _ ("status %u"), fetch->result.status);
     }
   else if (fetch->mode == EXO_FETCH_TO_FILE && !is_complete (fetch))
-    fail (fetch, EXO_TRANSFER_ERROR_UNREACHABLE, "the answer ended early");
+    fail (fetch, EXO_TRANSFER_ERROR_UNREACHABLE, _ ("the answer ended early"));
 }
 
 void

@@ -7,6 +7,7 @@
  * and for a neighbour that closes a connection.
  */
 
+#include <glib/gi18n.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -198,7 +199,7 @@ start (Io *io, ExoFetch *fetch)
   if (fetch->mode == EXO_FETCH_TO_FILE && fetch->fd < 0)
     {
       fetch->error = g_error_new_literal (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DISK,
-                                          "cannot write: no such file descriptor");
+                                          _ ("cannot write: no such file descriptor"));
       finish (io, fetch);
     }
   else if (exo_piece_client_takes (fetch))
@@ -260,6 +261,49 @@ error_code (CURLcode code)
                                                                   : EXO_TRANSFER_ERROR_UNREACHABLE;
 }
 
+/* curl speaks English, of descriptors and milliseconds. What people can do something about is said in words of ours;
+ * curl's own follow where they tell more, and for the rest stand alone. */
+static char *
+words_for (CURLcode code, const char *host, const char *own)
+{
+  switch ((int) code)
+    {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return g_strdup (_ ("the name of the proxy is not known: see https_proxy"));
+    case CURLE_COULDNT_RESOLVE_HOST:
+      /* TRANSLATORS: here and below, %s is the name or address of a machine */
+      return g_strdup_printf (_ ("the name %s is not known: is there a way to the internet?"),
+                              host);
+    case CURLE_COULDNT_CONNECT:
+      return g_strdup_printf (_ ("no connection to %s"), host);
+    case CURLE_OPERATION_TIMEDOUT:
+      return g_strdup_printf (_ ("%s takes too long to answer"), host);
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+      return g_strdup_printf (_ ("%s broke off the connection"), host);
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return g_strdup_printf (_ ("the certificate of %s is not to be trusted: %s"), host, own);
+    case CURLE_SSL_CONNECT_ERROR:
+      return g_strdup_printf (_ ("no secure connection to %s: %s"), host, own);
+    default:
+      return g_strdup (own);
+    }
+}
+
+static char *
+reason_of (const ExoFetch *fetch, CURLcode code)
+{
+  const char *own = fetch->curl_error[0] != '\0' ? fetch->curl_error : curl_easy_strerror (code);
+  g_autofree char *valid = g_utf8_make_valid (own, -1);
+  g_autofree char *host = NULL;
+
+  g_uri_split_network (fetch->url, G_URI_FLAGS_NONE, NULL, &host, NULL, NULL);
+  g_debug ("%s: curl says %d, %s", host, (int) code, valid);
+  return words_for (code, host != NULL ? host : "?", valid);
+}
+
 static void
 collect_finished (Io *io)
 {
@@ -276,11 +320,9 @@ collect_finished (Io *io)
       curl_easy_getinfo (message->easy_handle, CURLINFO_PRIVATE, &fetch);
       if (code != CURLE_OK && fetch->error == NULL)
         {
-          const char *reason =
-              fetch->curl_error[0] != '\0' ? fetch->curl_error : curl_easy_strerror (code);
-          g_autofree char *valid = g_utf8_make_valid (reason, -1);
+          g_autofree char *reason = reason_of (fetch, code);
 
-          fetch->error = g_error_new_literal (EXO_TRANSFER_ERROR, (int) error_code (code), valid);
+          fetch->error = g_error_new_literal (EXO_TRANSFER_ERROR, (int) error_code (code), reason);
         }
       finish (io, fetch);
     }
@@ -290,11 +332,14 @@ static void
 fail_stalled (Io *io, ExoFetch *fetch)
 {
   if (fetch->error == NULL && fetch->connected)
-    fetch->error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                                "nothing received for %u ms", fetch->stall_timeout_ms);
+    fetch->error =
+        g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+                     /* TRANSLATORS: here and below, seconds */
+                     _ ("nothing was received for %.3g s"), fetch->stall_timeout_ms / 1000.0);
   else if (fetch->error == NULL)
-    fetch->error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                                "not connected within %u ms", fetch->connect_timeout_ms);
+    fetch->error =
+        g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+                     _ ("not connected within %.3g s"), fetch->connect_timeout_ms / 1000.0);
   finish (io, fetch);
 }
 

@@ -88,7 +88,7 @@ on_redirect (ExoHubCall *call, const ExoFetchResult *result)
 
   if (target != NULL && ++call->redirects > EXO_HUB_REDIRECTS_MAX)
     error = g_error_new_literal (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                                 "the Hub redirects in a circle");
+                                 _ ("the Hub redirects in a circle"));
   else if (target != NULL && !exo_url_same_origin (target, call->hub->endpoint))
     {
       g_autofree char *host = exo_url_host (target);
@@ -123,7 +123,7 @@ on_status (ExoHubCall *call, const ExoFetchResult *result)
   else if (exo_backoff_is_transient (result->status))
     {
       error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                           "the Hub answers with status %u", result->status);
+                           _ ("the Hub answers with status %u"), result->status);
       wait_us =
           exo_backoff_us (call->attempt + 1, call->hub->times.first_backoff_us, g_random_int ());
       try_again (call, wait_us, error);

@@ -65,9 +65,10 @@ unauthorized (const ExoFetchResult *result, const ExoHubSubject *subject)
                         subject->id, words);
   /* To the anonymous it does not tell a private repository from one that does not exist. */
   return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
+                      /* TRANSLATORS: "model", "dataset" or "space", its name */
                       _ ("there is no public %s %s: check its name; if it is private, set HF_TOKEN "
                          "or run \"hf auth login\""),
-                      exo_repo_type_name (subject->type), subject->id);
+                      _ (exo_repo_type_name (subject->type)), subject->id);
 }
 
 static GError *
@@ -81,8 +82,9 @@ not_found (const char *code, const ExoHubSubject *subject)
     return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND, _ ("%s has no file %s"),
                         subject->id, subject->path);
   return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
-                      _ ("there is no %s %s: check its name"), exo_repo_type_name (subject->type),
-                      subject->id);
+                      /* TRANSLATORS: "model", "dataset" or "space", its name */
+                      _ ("there is no %s %s: check its name"),
+                      _ (exo_repo_type_name (subject->type)), subject->id);
 }
 
 GError *

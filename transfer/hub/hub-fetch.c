@@ -14,6 +14,7 @@
  */
 
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -216,7 +217,8 @@ retry (ExoHubFetch *fetch, const GError *error)
   if (++fetch->attempt >= EXO_BACKOFF_TRIES)
     {
       g_autoptr (GError) later =
-          g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE, "%s of %s: %s",
+          g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
+                       /* TRANSLATORS: a file, its repository, what is wrong */ _ ("%s of %s: %s"),
                        fetch->path, fetch->id, error->message);
       finish (fetch, later);
       return;
@@ -256,7 +258,7 @@ identity_fault (ExoHubFetch *fetch, const ExoFetchResult *result)
       (size == NULL || strcmp (size, expected) == 0))
     return NULL;
   return g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CHANGED,
-                      "%s of %s is another file at the Hub than its listing says", fetch->path,
+                      _ ("%s of %s is another file at the Hub than its listing says"), fetch->path,
                       fetch->id);
 }
 
@@ -273,7 +275,7 @@ on_redirect (ExoHubFetch *fetch, const ExoFetchResult *result)
     target = exo_url_follow (fetch->url, location, &error);
   if (target != NULL && ++fetch->redirects > EXO_HUB_REDIRECTS_MAX)
     error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                         "%s of %s: redirects in a circle", fetch->path, fetch->id);
+                         _ ("%s of %s: redirects in a circle"), fetch->path, fetch->id);
   if (error != NULL)
     {
       finish (fetch, error);
@@ -300,8 +302,8 @@ on_refused_by_cdn (ExoHubFetch *fetch, const ExoFetchResult *result)
       return;
     }
   error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_UNREACHABLE,
-                       "%s of %s: the address the Hub gives is refused with status %u", fetch->path,
-                       fetch->id, result->status);
+                       _ ("%s of %s: the address the Hub gives is refused with status %u"),
+                       fetch->path, fetch->id, result->status);
   finish (fetch, error);
 }
 
@@ -330,7 +332,7 @@ on_status (ExoHubFetch *fetch, const ExoFetchResult *result)
     {
       g_clear_error (&error);
       error = g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CHANGED,
-                           "%s of %s is shorter at the Hub than its listing says", fetch->path,
+                           _ ("%s of %s is shorter at the Hub than its listing says"), fetch->path,
                            fetch->id);
       finish (fetch, error);
     }

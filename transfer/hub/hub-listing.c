@@ -71,7 +71,7 @@ invalid (GTask *task, const char *what)
   Listing *listing = g_task_get_task_data (task);
 
   fail (task, g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                           "the Hub's listing of %s is not one: %s", listing->id, what));
+                           _ ("the Hub's listing of %s is not one: %s"), listing->id, what));
 }
 
 static GTask *
@@ -270,13 +270,13 @@ on_page (ExoHub *hub, const ExoFetchResult *result, const GError *error, gpointe
     return;
   if (!JSON_NODE_HOLDS_ARRAY (root))
     {
-      invalid (task, "no array of files");
+      invalid (task, _ ("no array of files"));
       return;
     }
   listing->bytes += g_bytes_get_size (result->body);
   if (++listing->pages > PAGES_MAX || listing->bytes > LISTING_MAX)
     {
-      invalid (task, "it does not end");
+      invalid (task, _ ("it does not end"));
       return;
     }
   if (!read_page (task, json_node_get_array (root)))
@@ -287,7 +287,7 @@ on_page (ExoHub *hub, const ExoFetchResult *result, const GError *error, gpointe
   else if (listing->files->len > EXO_MANIFEST_FILES_MAX)
     complete (task); /* which says so */
   else if (!exo_url_same_origin (next, hub->endpoint))
-    invalid (task, "its next page is on another host");
+    invalid (task, _ ("its next page is on another host"));
   else
     call (task, next, TRUE, PAGE_MAX, on_page);
 }
@@ -320,7 +320,7 @@ on_info (ExoHub *hub, const ExoFetchResult *result, const GError *error, gpointe
   sha = info != NULL ? exo_json_string (info, "sha") : NULL;
   if (!exo_is_commit (sha))
     {
-      invalid (task, "it has no commit");
+      invalid (task, _ ("it has no commit"));
       return;
     }
   listing->commit = g_strdup (sha);

@@ -6,6 +6,7 @@
 #include "transfer/hub/hub-url.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ exo_hub_url_resolve (const char *endpoint,
 static gboolean
 refuse (GError **error, const char *why)
 {
-  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, "an address refused: %s",
+  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, _ ("an address refused: %s"),
                why);
   return FALSE;
 }
@@ -72,18 +73,18 @@ parse (const char *url, GError **error)
   const char *scheme;
 
   if (url == NULL || strlen (url) > EXO_URL_MAX)
-    return refuse (error, "none, or too long"), NULL;
+    return refuse (error, _ ("none, or too long")), NULL;
   for (const char *p = url; *p != '\0'; p++)
     if (!g_ascii_isgraph (*p))
-      return refuse (error, "a character that may not be in one"), NULL;
+      return refuse (error, _ ("a character that may not be in one")), NULL;
   uri = g_uri_parse (url, URI_FLAGS, NULL);
   scheme = uri != NULL ? g_uri_get_scheme (uri) : NULL;
   if (scheme == NULL || (strcmp (scheme, "http") != 0 && strcmp (scheme, "https") != 0))
-    return refuse (error, "neither http nor https"), NULL;
+    return refuse (error, _ ("neither http nor https")), NULL;
   if (g_uri_get_host (uri) == NULL || *g_uri_get_host (uri) == '\0')
-    return refuse (error, "without a host"), NULL;
+    return refuse (error, _ ("without a host")), NULL;
   if (g_uri_get_userinfo (uri) != NULL)
-    return refuse (error, "with a user name"), NULL;
+    return refuse (error, _ ("with a user name")), NULL;
   return g_steal_pointer (&uri);
 }
 
@@ -99,7 +100,7 @@ exo_hub_url_endpoint (const char *endpoint, GError **error)
   if (uri == NULL)
     return NULL;
   if (g_uri_get_query (uri) != NULL || g_uri_get_fragment (uri) != NULL)
-    return refuse (error, "an endpoint has no query"), NULL;
+    return refuse (error, _ ("an endpoint has no query")), NULL;
   return g_steal_pointer (&trimmed);
 }
 
@@ -164,9 +165,9 @@ exo_url_follow (const char *base, const char *location, GError **error)
     return NULL;
   if (strcmp (g_uri_get_scheme (from), "https") == 0 &&
       strcmp (g_uri_get_scheme (to), "https") != 0)
-    return refuse (error, "from https to http"), NULL;
+    return refuse (error, _ ("from https to http")), NULL;
   if (is_loopback (to) && !is_loopback (from))
-    return refuse (error, "to this machine"), NULL;
+    return refuse (error, _ ("to this machine")), NULL;
   return g_steal_pointer (&target);
 }
 

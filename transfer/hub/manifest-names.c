@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "transfer/error.h"
@@ -39,9 +40,10 @@ refuse (GError **error, const char *what, const char *name, const char *why)
 }
 
 static const char *const type_names[] = {
-  [EXO_REPO_MODEL] = "model",
-  [EXO_REPO_DATASET] = "dataset",
-  [EXO_REPO_SPACE] = "space",
+  /* TRANSLATORS: kinds of repositories of the Hub, inside a sentence */
+  [EXO_REPO_MODEL] = N_ ("model"),
+  [EXO_REPO_DATASET] = N_ ("dataset"),
+  [EXO_REPO_SPACE] = N_ ("space"),
 };
 
 const char *
@@ -73,14 +75,14 @@ static const char *
 repo_segment_fault (const char *segment, gsize length)
 {
   if (length == 0)
-    return "an empty name";
+    return _ ("an empty name");
   if (length > REPO_NAME_MAX)
-    return "a name of more than 96 characters";
+    return _ ("a name of more than 96 characters");
   for (gsize i = 0; i < length; i++)
     if (!is_repo_char (segment[i]))
-      return "only letters, digits, \".\", \"_\" and \"-\" are allowed";
+      return _ ("only letters, digits, \".\", \"_\" and \"-\" are allowed");
   if (strchr ("-.", segment[0]) != NULL || strchr ("-.", segment[length - 1]) != NULL)
-    return "a name may not start or end with \"-\" or \".\"";
+    return _ ("a name may not start or end with \"-\" or \".\"");
   return NULL;
 }
 
@@ -90,19 +92,19 @@ exo_repo_id_check (const char *id, GError **error)
   const char *slash, *fault;
 
   if (id == NULL || *id == '\0')
-    return refuse (error, "repository", id, "a name is missing");
+    return refuse (error, _ ("repository"), id, _ ("a name is missing"));
   slash = strchr (id, '/');
   if (slash != NULL && (fault = repo_segment_fault (id, (gsize) (slash - id))) != NULL)
-    return refuse (error, "repository", id, fault);
+    return refuse (error, _ ("repository"), id, fault);
   if (slash != NULL && strchr (slash + 1, '/') != NULL)
-    return refuse (error, "repository", id, "it should be ORG/NAME");
+    return refuse (error, _ ("repository"), id, _ ("it should be ORG/NAME"));
   slash = slash != NULL ? slash + 1 : id;
   if ((fault = repo_segment_fault (slash, strlen (slash))) != NULL)
-    return refuse (error, "repository", id, fault);
+    return refuse (error, _ ("repository"), id, fault);
   if (strstr (id, "--") != NULL || strstr (id, "..") != NULL)
-    return refuse (error, "repository", id, "\"--\" and \"..\" are not allowed");
+    return refuse (error, _ ("repository"), id, _ ("\"--\" and \"..\" are not allowed"));
   if (g_str_has_suffix (id, ".git"))
-    return refuse (error, "repository", id, "it may not end with \".git\"");
+    return refuse (error, _ ("repository"), id, _ ("it may not end with \".git\""));
   return TRUE;
 }
 
@@ -113,22 +115,22 @@ relative_name_fault (const char *name, gsize max_bytes)
   const char *component = name;
 
   if (!g_utf8_validate (name, -1, NULL))
-    return "not UTF-8";
+    return _ ("not UTF-8");
   if (strlen (name) > max_bytes)
-    return "too long";
+    return _ ("too long");
   for (const char *p = name; *p != '\0'; p = g_utf8_next_char (p))
     if (*p == '\\' || g_unichar_iscntrl (g_utf8_get_char (p)))
-      return "a backslash or a control character";
+      return _ ("a backslash or a control character");
   for (;;)
     {
       gsize n = strcspn (component, "/");
 
       if (n == 0)
-        return "absolute, or with an empty component";
+        return _ ("absolute, or with an empty component");
       if (n > COMPONENT_MAX)
-        return "a component of more than 255 bytes";
+        return _ ("a component of more than 255 bytes");
       if (component[0] == '.' && (n == 1 || (n == 2 && component[1] == '.')))
-        return "a component \".\" or \"..\"";
+        return _ ("a component \".\" or \"..\"");
       if (component[n] == '\0')
         return NULL;
       component += n + 1;
@@ -141,11 +143,11 @@ exo_revision_check (const char *revision, GError **error)
   const char *fault;
 
   if (revision == NULL || *revision == '\0')
-    return refuse (error, "revision", revision, "it is empty");
+    return refuse (error, _ ("revision"), revision, _ ("it is empty"));
   if ((fault = relative_name_fault (revision, EXO_REVISION_MAX)) != NULL)
-    return refuse (error, "revision", revision, fault);
+    return refuse (error, _ ("revision"), revision, fault);
   if (strstr (revision, "..") != NULL)
-    return refuse (error, "revision", revision, "\"..\" is not allowed");
+    return refuse (error, _ ("revision"), revision, _ ("\"..\" is not allowed"));
   return TRUE;
 }
 
@@ -155,9 +157,9 @@ exo_path_check (const char *path, GError **error)
   const char *fault;
 
   if (path == NULL || *path == '\0')
-    return refuse (error, "path", path, "it is empty");
+    return refuse (error, _ ("path"), path, _ ("it is empty"));
   if ((fault = relative_name_fault (path, EXO_PATH_MAX)) != NULL)
-    return refuse (error, "path", path, fault);
+    return refuse (error, _ ("path"), path, fault);
   return TRUE;
 }
 
@@ -165,18 +167,18 @@ gboolean
 exo_glob_check (const char *glob, GError **error)
 {
   if (glob == NULL || *glob == '\0')
-    return refuse (error, "pattern", glob, "it is empty");
+    return refuse (error, _ ("pattern"), glob, _ ("it is empty"));
   if (strlen (glob) > EXO_GLOB_MAX)
-    return refuse (error, "pattern", glob, "longer than 255 bytes");
+    return refuse (error, _ ("pattern"), glob, _ ("longer than 255 bytes"));
   if (!g_utf8_validate (glob, -1, NULL))
-    return refuse (error, "pattern", glob, "not UTF-8");
+    return refuse (error, _ ("pattern"), glob, _ ("not UTF-8"));
   if (glob[0] == '/')
-    return refuse (error, "pattern", glob, "paths in a repo are relative");
+    return refuse (error, _ ("pattern"), glob, _ ("paths in a repo are relative"));
   if (g_str_has_prefix (glob, "../") || strstr (glob, "/../") != NULL ||
       g_str_has_suffix (glob, "/..") || strcmp (glob, "..") == 0)
-    return refuse (error, "pattern", glob, "no path in a repo has \"..\"");
+    return refuse (error, _ ("pattern"), glob, _ ("no path in a repo has \"..\""));
   for (const char *c = glob; *c != '\0'; c++)
     if (g_ascii_iscntrl (*c))
-      return refuse (error, "pattern", glob, "a control character");
+      return refuse (error, _ ("pattern"), glob, _ ("a control character"));
   return TRUE;
 }

@@ -57,8 +57,8 @@ check_files (GPtrArray *files, guint64 *out_bytes, GError **error)
 
   if (files->len > EXO_MANIFEST_FILES_MAX)
     {
-      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_TOO_LARGE, "more than %u files",
-                   EXO_MANIFEST_FILES_MAX);
+      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_TOO_LARGE,
+                   _ ("more than %u files"), EXO_MANIFEST_FILES_MAX);
       return FALSE;
     }
   for (guint i = 0; i < files->len; i++)
@@ -70,13 +70,13 @@ check_files (GPtrArray *files, guint64 *out_bytes, GError **error)
       if (exo_oid_kind (file->oid) == EXO_OID_NONE)
         {
           g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                       "%s: its oid is not a hash", file->path);
+                       _ ("%s: its oid is not a hash"), file->path);
           return FALSE;
         }
       if (file->size > (guint64) G_MAXINT64 - bytes)
         {
           g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_TOO_LARGE,
-                       "%s: the sizes add up to more than 2^63 bytes", file->path);
+                       _ ("%s: the sizes add up to more than 2^63 bytes"), file->path);
           return FALSE;
         }
       bytes += file->size;
@@ -140,7 +140,8 @@ check_paths_apart (GPtrArray *files, GError **error)
       if (strncmp (before, path, n) != 0 || (path[n] != '\0' && path[n] != '/'))
         continue;
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                   path[n] == '\0' ? "%s: listed twice" : "%s: both a file and a folder", before);
+                   path[n] == '\0' ? _ ("%s: listed twice") : _ ("%s: both a file and a folder"),
+                   before);
       return FALSE;
     }
   return TRUE;
@@ -159,7 +160,7 @@ check_sizes_agree (GPtrArray *files, GError **error)
       if (strcmp (a->oid, b->oid) != 0 || a->size == b->size)
         continue;
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                   "%s and %s: the same content with two sizes", a->path, b->path);
+                   _ ("%s and %s: the same content with two sizes"), a->path, b->path);
       return FALSE;
     }
   return TRUE;
@@ -197,7 +198,7 @@ exo_manifest_new (ExoRepoType type,
   if (!exo_is_commit (commit))
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                   "%s: its commit is not 40 hex digits", id);
+                   _ ("%s: its commit is not 40 hex digits"), id);
       return NULL;
     }
   if (!check_files (owned, &bytes, error) || !check_paths_apart (owned, error) ||
@@ -391,7 +392,8 @@ exo_manifest_to_json (const ExoManifest *manifest)
 static gpointer
 not_a_manifest (GError **error, const char *why)
 {
-  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, "not a manifest: %s", why);
+  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, _ ("not a manifest: %s"),
+               why);
   return NULL;
 }
 
@@ -418,7 +420,7 @@ files_from_json (JsonArray *rows, GError **error)
       if (path == NULL || oid == NULL ||
           !exo_json_node_size (json_array_get_element (row, 1), &size))
         {
-          return not_a_manifest (error, "a file is not [path, size, oid]");
+          return not_a_manifest (error, _ ("a file is not [path, size, oid]"));
         }
       g_ptr_array_add (files, exo_manifest_file_new (path, size, oid));
     }
@@ -440,11 +442,11 @@ exo_manifest_from_json (const char *text, gssize length, GError **error)
     return NULL;
   object = JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;
   if (object == NULL || !exo_json_size (object, "v", &version) || version != MANIFEST_VERSION)
-    return not_a_manifest (error, "its version is not 1");
+    return not_a_manifest (error, _ ("its version is not 1"));
   rows = exo_json_array (object, "files");
   if (!exo_repo_type_parse (exo_json_string (object, "type"), &type) ||
       !exo_json_boolean (object, "open", &open) || rows == NULL)
-    return not_a_manifest (error, "\"type\", \"open\" or \"files\" is missing");
+    return not_a_manifest (error, _ ("\"type\", \"open\" or \"files\" is missing"));
   files = files_from_json (rows, error);
   if (files == NULL)
     return NULL;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,7 +80,7 @@ copy_and_hash (ExoStore *store,
 
   /* Said before the disk is full rather than when it is */
   if (exo_store_free_bytes (store) < adopt->size)
-    return exo_store_errno (error, ENOSPC, "copy", adopt->oid);
+    return exo_store_errno (error, ENOSPC, _ ("cannot copy %s"), adopt->oid);
   while ((n = pread (from, block, COPY_BLOCK, (off_t) done)) > 0)
     {
       exo_hash_update (hash, block, (gsize) n);
@@ -131,16 +132,16 @@ copy_blob (ExoStore *store,
   unlink (temp);
   to = open (temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, store->file_mode);
   if (to < 0)
-    return exo_store_errno (error, errno, "make", temp);
+    return exo_store_errno (error, errno, _ ("cannot make %s"), temp);
   /* Where the file system can share blocks, a model is there twice and costs its room once */
   fine = ioctl (to, FICLONE, from) == 0
              ? hash_clone (store, to, adopt, cancellable, &good, error)
              : copy_and_hash (store, from, to, adopt, cancellable, &good, error);
   if (fine && good && fsync (to) != 0)
-    fine = exo_store_errno (error, errno, "sync", temp);
+    fine = exo_store_errno (error, errno, _ ("cannot sync %s"), temp);
   close (to);
   if (fine && good && rename (temp, adopt->path) != 0)
-    fine = exo_store_errno (error, errno, "make", adopt->path);
+    fine = exo_store_errno (error, errno, _ ("cannot make %s"), adopt->path);
   if (!fine || !good)
     unlink (temp);
   *out_done = fine && good;
@@ -334,7 +335,7 @@ exo_store_adopt_async (ExoStore *store,
   if (relative == NULL)
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                               "not the name of a blob");
+                               _ ("not the name of a blob"));
       return;
     }
   adopt = g_new0 (Adopt, 1);

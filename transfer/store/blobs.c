@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -99,7 +100,7 @@ exo_store_set_aside (ExoStore *store,
   if (!exo_store_make_parents (aside, error))
     return FALSE;
   if (rename (path, aside) != 0)
-    return exo_store_errno (error, errno, "set aside", path);
+    return exo_store_errno (error, errno, _ ("cannot set aside %s"), path);
   exo_store_forget (store, path);
   g_warning ("%s is damaged: it has another hash than its name says. It is kept as %s", path,
              aside);
@@ -181,7 +182,7 @@ exo_store_digests_async (ExoStore *store,
   if (!are_pieces_of (size, pieces, n_pieces))
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                               "no such pieces");
+                               _ ("no such pieces"));
       return;
     }
   digests = g_new0 (Digests, 1);

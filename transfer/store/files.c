@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,13 +13,18 @@
 #include "transfer/store/store-private.h"
 
 gboolean
-exo_store_errno (GError **error, int code, const char *what, const char *path)
+exo_store_errno (GError **error, int code, const char *format, ...)
 {
   gboolean full = code == ENOSPC || code == EDQUOT;
+  g_autofree char *what = NULL;
+  va_list arguments;
 
+  va_start (arguments, format);
+  what = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
   g_set_error (error, EXO_TRANSFER_ERROR,
-               full ? EXO_TRANSFER_ERROR_NO_SPACE : EXO_TRANSFER_ERROR_DISK, "cannot %s %s: %s",
-               what, path, g_strerror (code));
+               full ? EXO_TRANSFER_ERROR_NO_SPACE : EXO_TRANSFER_ERROR_DISK, "%s: %s", what,
+               g_strerror (code));
   return FALSE;
 }
 
@@ -28,7 +34,7 @@ exo_store_make_parents (const char *path, GError **error)
   g_autofree char *folder = g_path_get_dirname (path);
 
   if (g_mkdir_with_parents (folder, 0777) != 0)
-    return exo_store_errno (error, errno, "make", folder);
+    return exo_store_errno (error, errno, _ ("cannot make %s"), folder);
   return TRUE;
 }
 
@@ -44,7 +50,7 @@ exo_store_write_all (int fd, const void *data, gsize n, goffset offset, GError *
       if (written < 0 && errno == EINTR)
         continue;
       if (written < 0)
-        return exo_store_errno (error, errno, "write", "to the file");
+        return exo_store_errno (error, errno, _ ("cannot write to the file"));
       bytes += written;
       n -= (gsize) written;
       offset += written;
@@ -60,11 +66,12 @@ exo_store_sync_parent (const char *path, GError **error)
   int code;
 
   if (fd < 0)
-    return exo_store_errno (error, errno, "open", folder);
+    return exo_store_errno (error, errno, _ ("cannot open %s"), folder);
   code = fsync (fd) == 0 ? 0 : errno;
   close (fd);
   /* Some file systems cannot sync folders, and say so */
-  return code == 0 || code == EINVAL ? TRUE : exo_store_errno (error, code, "sync", folder);
+  return code == 0 || code == EINVAL ? TRUE
+                                     : exo_store_errno (error, code, _ ("cannot sync %s"), folder);
 }
 
 static gboolean
@@ -76,7 +83,7 @@ write_and_sync (int fd, const char *path, const void *data, gsize n, GError **er
       return FALSE;
     }
   if (fsync (fd) != 0)
-    return exo_store_errno (error, errno, "sync", path);
+    return exo_store_errno (error, errno, _ ("cannot sync %s"), path);
   return TRUE;
 }
 
@@ -96,11 +103,11 @@ exo_store_replace_file (ExoStore *store,
   unlink (temp);
   fd = open (temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, store->file_mode);
   if (fd < 0)
-    return exo_store_errno (error, errno, "make", temp);
+    return exo_store_errno (error, errno, _ ("cannot make %s"), temp);
   written = write_and_sync (fd, temp, data, n, error);
   close (fd);
   if (written && rename (temp, path) != 0)
-    written = exo_store_errno (error, errno, "make", path);
+    written = exo_store_errno (error, errno, _ ("cannot make %s"), path);
   if (!written)
     unlink (temp);
   return written;

@@ -6,8 +6,10 @@
 #include "transfer/store/hash.h"
 
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -110,8 +112,8 @@ exo_hash_range (ExoHash *hash,
           int saved = errno;
 
           g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DISK,
-                       "cannot read at byte %" G_GUINT64_FORMAT ": %s", first,
-                       got < 0 ? g_strerror (saved) : "the file ends there");
+                       _ ("cannot read at byte %" PRIu64 ": %s"), first,
+                       got < 0 ? g_strerror (saved) : _ ("the file ends there"));
           return FALSE;
         }
       exo_hash_update (hash, block, (gsize) got);

@@ -6,6 +6,7 @@
 #include "transfer/store/index.h"
 
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -224,8 +225,8 @@ exo_index_open (const char *state_dir, GError **error)
     }
   if (rc != SQLITE_OK)
     {
-      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DISK, "cannot open %s: %s", path,
-                   rc == SQLITE_BUSY ? "another agent has it open" : sqlite3_errstr (rc));
+      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DISK, _ ("cannot open %s: %s"),
+                   path, rc == SQLITE_BUSY ? _ ("another agent has it open") : sqlite3_errstr (rc));
       return NULL;
     }
   index = g_new0 (ExoIndex, 1);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -38,7 +39,7 @@ take_lock (const char *path, const char *oid, GError **error)
 
       if (fd < 0)
         {
-          exo_store_errno (error, errno, "open", path);
+          exo_store_errno (error, errno, _ ("cannot open %s"), path);
           return -1;
         }
       if (flock (fd, LOCK_EX | LOCK_NB) != 0)
@@ -50,7 +51,7 @@ take_lock (const char *path, const char *oid, GError **error)
             continue;
           if (code == EWOULDBLOCK)
             break;
-          exo_store_errno (error, code, "lock", path);
+          exo_store_errno (error, code, _ ("cannot lock %s"), path);
           return -1;
         }
       if (is_same_file (fd, path))
@@ -63,7 +64,7 @@ take_lock (const char *path, const char *oid, GError **error)
       close (fd);
     }
   g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
-               "another process is downloading %s", oid);
+               _ ("another process is downloading %s"), oid);
   return -1;
 }
 
@@ -74,17 +75,21 @@ check_space (ExoPartial *partial, const struct stat *st, GError **error)
 {
   guint64 allocated = (guint64) st->st_blocks * 512;
   guint64 needed = partial->size > allocated ? partial->size - allocated : 0;
+  g_autofree char *needed_size = NULL;
+  g_autofree char *free_size = NULL;
   struct statvfs vfs;
   guint64 available;
 
   if (fstatvfs (partial->fd, &vfs) != 0)
-    return exo_store_errno (error, errno, "ask for the room on", partial->part_path);
+    return exo_store_errno (error, errno, _ ("cannot ask for the room on %s"), partial->part_path);
   available = (guint64) vfs.f_bavail * vfs.f_frsize;
   if (needed <= available)
     return TRUE;
+  needed_size = g_format_size (needed);
+  free_size = g_format_size (available);
   g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NO_SPACE,
-               "%s needs %" G_GUINT64_FORMAT " bytes more, %" G_GUINT64_FORMAT " are free",
-               partial->oid, needed, available);
+               /* TRANSLATORS: hash of a file, size, size */
+               _ ("%s needs %s more, %s are free"), partial->oid, needed_size, free_size);
   return FALSE;
 }
 
@@ -162,14 +167,14 @@ begin_session (ExoPartial *partial, GError **error)
   g_autoptr (GByteArray) bytes = compact_journal (partial);
 
   if (fdatasync (partial->fd) != 0)
-    return exo_store_errno (error, errno, "sync", partial->part_path);
+    return exo_store_errno (error, errno, _ ("cannot sync %s"), partial->part_path);
   if (!exo_store_replace_file (partial->store, temp, partial->journal_path, bytes->data, bytes->len,
                                error) ||
       !exo_store_sync_parent (partial->journal_path, error))
     return FALSE;
   partial->journal_fd = open (partial->journal_path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
   if (partial->journal_fd < 0)
-    return exo_store_errno (error, errno, "open", partial->journal_path);
+    return exo_store_errno (error, errno, _ ("cannot open %s"), partial->journal_path);
   return TRUE;
 }
 
@@ -184,14 +189,14 @@ take_guard (const char *path, const char *oid, GError **error)
   fd = open (path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0)
     {
-      exo_store_errno (error, errno, "open", path);
+      exo_store_errno (error, errno, _ ("cannot open %s"), path);
       return -1;
     }
   if (flock (fd, LOCK_EX | LOCK_NB) == 0 && is_same_file (fd, path))
     return fd;
   close (fd);
   g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
-               "another agent is downloading %s", oid);
+               _ ("another agent is downloading %s"), oid);
   return -1;
 }
 
@@ -202,24 +207,24 @@ open_files (ExoPartial *partial, GError **error)
 
   partial->fd = open (partial->part_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (partial->fd < 0 || fstat (partial->fd, &st) != 0)
-    return exo_store_errno (error, errno, "open", partial->part_path);
+    return exo_store_errno (error, errno, _ ("cannot open %s"), partial->part_path);
   if (!S_ISREG (st.st_mode))
-    return exo_store_errno (error, EINVAL, "use", partial->part_path);
+    return exo_store_errno (error, EINVAL, _ ("cannot use %s"), partial->part_path);
   if (!recover (partial, &st))
     {
       /* The old journal goes first: with the new file's size it could be taken for true */
       if (unlink (partial->journal_path) != 0 && errno != ENOENT)
-        return exo_store_errno (error, errno, "remove", partial->journal_path);
+        return exo_store_errno (error, errno, _ ("cannot remove %s"), partial->journal_path);
       start_afresh (partial);
       if (ftruncate (partial->fd, 0) != 0 || fstat (partial->fd, &st) != 0)
-        return exo_store_errno (error, errno, "empty", partial->part_path);
+        return exo_store_errno (error, errno, _ ("cannot empty %s"), partial->part_path);
       if (!check_space (partial, &st, error))
         {
           unlink (partial->part_path);
           return FALSE;
         }
       if (ftruncate (partial->fd, (off_t) partial->size) != 0)
-        return exo_store_errno (error, errno, "make room in", partial->part_path);
+        return exo_store_errno (error, errno, _ ("cannot make room in %s"), partial->part_path);
     }
   else if (!check_space (partial, &st, error))
     return FALSE;
@@ -298,7 +303,7 @@ exo_store_open_partial_async (ExoStore *store,
   if (blob == NULL || size == 0 || size > EXO_BLOB_SIZE_MAX)
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                               "not a blob that can be fetched");
+                               _ ("not a blob that can be fetched"));
       return;
     }
   partial = g_new0 (ExoPartial, 1);
@@ -329,17 +334,17 @@ exo_partial_commit (ExoPartial *partial, GError **error)
   struct stat st;
 
   if (fstat (partial->fd, &st) != 0)
-    return exo_store_errno (error, errno, "ask about", partial->part_path);
+    return exo_store_errno (error, errno, _ ("cannot ask about %s"), partial->part_path);
   if ((guint64) st.st_size != partial->size)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_DISK,
-                   "%s was cut or extended by someone else", partial->part_path);
+                   _ ("%s was cut or extended by someone else"), partial->part_path);
       return FALSE;
     }
   if (fchmod (partial->fd, partial->store->file_mode) != 0 || fsync (partial->fd) != 0)
-    return exo_store_errno (error, errno, "sync", partial->part_path);
+    return exo_store_errno (error, errno, _ ("cannot sync %s"), partial->part_path);
   if (rename (partial->part_path, partial->blob_path) != 0)
-    return exo_store_errno (error, errno, "make", partial->blob_path);
+    return exo_store_errno (error, errno, _ ("cannot make %s"), partial->blob_path);
   if (!exo_store_sync_parent (partial->blob_path, error))
     return FALSE;
   unlink (partial->journal_path);

@@ -14,6 +14,7 @@
  */
 
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -337,7 +338,7 @@ judge (ExoPartial *partial)
     }
   partial->hash_hold = TRUE;
   g_set_error (&error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_MISMATCH,
-               "the bytes received for %s have the hash %s", partial->oid, oid);
+               _ ("the bytes received for %s have the hash %s"), partial->oid, oid);
   fail_finish (partial, error);
 }
 
@@ -363,7 +364,7 @@ advance (ExoPartial *partial)
   if (partial->finishing != NULL && !exo_piece_map_is_full (partial->state.map))
     {
       fail_finish (partial, g_error_new (EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_MISMATCH,
-                                         "%s lacks pieces", partial->oid));
+                                         _ ("%s lacks pieces"), partial->oid));
       return;
     }
   if (partial->finishing != NULL && partial->hashed == partial->size)
@@ -516,7 +517,7 @@ exo_partial_finish_async (ExoPartial *partial,
   if (partial->finishing != NULL || partial->done)
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_BUSY,
-                               "%s is being finished already", partial->oid);
+                               _ ("%s is being finished already"), partial->oid);
       return;
     }
   partial->finishing = g_steal_pointer (&task);

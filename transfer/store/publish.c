@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +61,7 @@ make_empty_blob (ExoStore *store,
   if (strcmp (oid, file->oid) != 0)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_MISMATCH,
-                   "%s is listed as empty, but %s is not the hash of nothing", file->path,
+                   _ ("%s is listed as empty, but %s is not the hash of nothing"), file->path,
                    file->oid);
       return FALSE;
     }
@@ -83,14 +85,14 @@ check_blob (ExoStore *store, ExoManifest *manifest, const ExoManifestFile *file,
   if (stat (path, &st) != 0 || !S_ISREG (st.st_mode))
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
-                   "%s: its blob %s is not in the cache", file->path, file->oid);
+                   _ ("%s: its blob %s is not in the cache"), file->path, file->oid);
       return FALSE;
     }
   if ((guint64) st.st_size == file->size)
     return TRUE;
   g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_MISMATCH,
-               "%s: its blob has %" G_GINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT,
-               file->path, (gint64) st.st_size, file->size);
+               _ ("%s: its blob has %" PRIu64 " bytes instead of %" PRIu64), file->path,
+               (guint64) st.st_size, file->size);
   return FALSE;
 }
 
@@ -111,7 +113,7 @@ open_folder_of (int folder_fd, const char *path, GError **error)
       if (mkdirat (fd, parts[i], 0777) == 0 || errno == EEXIST)
         below = openat (fd, parts[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
       if (below < 0)
-        exo_store_errno (error, errno, "make the folder of", path);
+        exo_store_errno (error, errno, _ ("cannot make the folder of %s"), path);
       close (fd);
       fd = below;
     }
@@ -137,15 +139,15 @@ place_link (int folder_fd, const char *path, const char *target, const char *tem
   if (symlinkat (target, folder_fd, name) == 0)
     return TRUE;
   if (errno != EEXIST)
-    return exo_store_errno (error, errno, "link", path);
+    return exo_store_errno (error, errno, _ ("cannot link %s"), path);
   if (link_says (folder_fd, name, target))
     return TRUE;
   unlink (temp);
   if (symlink (target, temp) != 0)
-    return exo_store_errno (error, errno, "link", path);
+    return exo_store_errno (error, errno, _ ("cannot link %s"), path);
   if (renameat (AT_FDCWD, temp, folder_fd, name) == 0)
     return TRUE;
-  exo_store_errno (error, errno, "link", path);
+  exo_store_errno (error, errno, _ ("cannot link %s"), path);
   unlink (temp);
   return FALSE;
 }
@@ -185,15 +187,15 @@ publish_files (ExoStore *store, GTask *task, ExoManifest *manifest, GError **err
     if (!check_blob (store, manifest, exo_manifest_file (manifest, i), error))
       return FALSE;
   if (g_mkdir_with_parents (snapshot, 0777) != 0)
-    return exo_store_errno (error, errno, "make", snapshot);
+    return exo_store_errno (error, errno, _ ("cannot make %s"), snapshot);
   fd = open (snapshot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
-    return exo_store_errno (error, errno, "open", snapshot);
+    return exo_store_errno (error, errno, _ ("cannot open %s"), snapshot);
   for (guint i = 0; fine && i < exo_manifest_n_files (manifest); i++)
     fine = !exo_store_is_cancelled (store, g_task_get_cancellable (task), error) &&
            publish_file (store, manifest, exo_manifest_file (manifest, i), fd, error);
   if (fine && fsync (fd) != 0 && errno != EINVAL)
-    fine = exo_store_errno (error, errno, "sync", snapshot);
+    fine = exo_store_errno (error, errno, _ ("cannot sync %s"), snapshot);
   close (fd);
   return fine;
 }
@@ -261,7 +263,7 @@ write_small (ExoStore *store,
   if (path == NULL)
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                   "not a revision that can be a file name");
+                   _ ("not a revision that can be a file name"));
       return FALSE;
     }
   return exo_store_replace_file (store, temp, path, text, strlen (text), error);

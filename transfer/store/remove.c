@@ -48,7 +48,7 @@ work_new (ExoStore *store, GTask *task, ExoRepoType type, const char *id, const 
   if (folder == NULL || (commit != NULL && !exo_is_commit (commit)))
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                               "not the name of a model and a commit");
+                               _ ("not the name of a model and a commit"));
       return NULL;
     }
   work = g_new0 (Work, 1);
@@ -79,7 +79,7 @@ remove_file (const char *path, const char *absolute, const struct stat *st, gpoi
   if (unlink (absolute) != 0)
     {
       if (errno != ENOENT && work->error == NULL)
-        exo_store_errno (&work->error, errno, "remove", absolute);
+        exo_store_errno (&work->error, errno, _ ("cannot remove %s"), absolute);
       return TRUE;
     }
   /* A partial file is mostly holes; a blob that is linked from elsewhere frees nothing */
@@ -284,7 +284,7 @@ check_removable (ExoStore *store, Work *work, GError **error)
   if (!is_folder (work->repo) || !is_folder (snapshot))
     {
       g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
-                   "%s%s%s is not in the cache", work->id, work->commit == NULL ? "" : "@",
+                   _ ("%s%s%s is not in the cache"), work->id, work->commit == NULL ? "" : "@",
                    work->commit == NULL ? "" : work->commit);
       return FALSE;
     }

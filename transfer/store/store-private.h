@@ -79,8 +79,8 @@ char *exo_store_path (ExoStore *store, const char *relative);
 
 /* Files --------------------------------------------------------------------------------------- */
 
-/* NO_SPACE or DISK from errno, always FALSE. @what: "write", "open" ... */
-gboolean exo_store_errno (GError **error, int code, const char *what, const char *path);
+/* NO_SPACE or DISK from errno, always FALSE. @format: what cannot be done, translated */
+gboolean exo_store_errno (GError **error, int code, const char *format, ...) G_GNUC_PRINTF (3, 4);
 gboolean exo_store_make_parents (const char *path, GError **error);
 gboolean exo_store_write_all (int fd, const void *data, gsize n, goffset offset, GError **error);
 gboolean exo_store_sync_parent (const char *path, GError **error);

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -132,9 +133,9 @@ make_folders (const char *hub, const char *state_dir, GError **error)
   gboolean is_new = !g_file_test (hub, G_FILE_TEST_EXISTS);
 
   if (g_mkdir_with_parents (hub, 0777) != 0)
-    return exo_store_errno (error, errno, "make", hub);
+    return exo_store_errno (error, errno, _ ("cannot make %s"), hub);
   if (g_mkdir_with_parents (state_dir, 0700) != 0)
-    return exo_store_errno (error, errno, "make", state_dir);
+    return exo_store_errno (error, errno, _ ("cannot make %s"), state_dir);
   /* A cache without it works as well */
   if (is_new)
     g_file_set_contents_full (tag, EXO_LAYOUT_CACHEDIR_TAG, -1, G_FILE_SET_CONTENTS_NONE, 0644,

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -130,7 +131,7 @@ verify_work (ExoStore *store, GTask *task, gpointer task_data)
   if (!g_file_test (snapshot, G_FILE_TEST_IS_DIR))
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_NOT_FOUND,
-                               "%s@%s is not in the cache", verify->id, verify->commit);
+                               _ ("%s@%s is not in the cache"), verify->id, verify->commit);
       return;
     }
   verify->task = task;
@@ -163,7 +164,7 @@ exo_store_verify_async (ExoStore *store,
   if (folder == NULL || !exo_is_commit (commit))
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
-                               "not the name of a model and a commit");
+                               _ ("not the name of a model and a commit"));
       return;
     }
   verify = g_new0 (Verify, 1);

@@ -10,6 +10,8 @@
  * The partial file belongs to the job. It is closed only when no fetch can write to it any more.
  */
 
+#include <glib/gi18n.h>
+
 #include "transfer/error.h"
 #include "transfer/swarm/swarm-private.h"
 
@@ -330,7 +332,8 @@ on_opened (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   else
     {
-      g_prefix_error (&error, "%s of %s: ", job->path, job->id);
+      g_prefix_error (&error, /* TRANSLATORS: a file, its repository */ _ ("%s of %s: "), job->path,
+                      job->id);
       exo_job_fail (job, error);
     }
   if (job->partial == NULL && !job->closing)

@@ -10,6 +10,7 @@
  */
 
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,8 +123,8 @@ turn_to_hub (ExoJob *job)
   if (job->hub_only >= (all ? 1u : 2u))
     {
       g_set_error (&error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_MISMATCH,
-                   "the bytes of %s that the Hub sends do not match the hash it names for them. "
-                   "Nothing was put into the cache. Try again later, or tell the owner of %s.",
+                   _ ("the bytes of %s that the Hub sends do not match the hash it names for them. "
+                      "Nothing was put into the cache. Try again later, or tell the owner of %s."),
                    job->path, job->id);
       for (guint32 i = 0; i < n; i++)
         exo_job_drop_piece (job, i, 0);
