@@ -88,15 +88,22 @@ def firewalls_open_the_port_that_the_agent_has():
 
 @case('static')
 def the_desktop_accepts_what_the_tray_installs():
-    """desktop-file-validate and appstreamcli have nothing to say."""
+    """desktop-file-validate and appstreamcli have nothing to say; there are texts in Chinese, and the pictures that are named."""
     have('desktop-file-validate')
     have('appstreamcli')
     root = unpacked('deb', 'exo-agent-tray')
     entries = [*root.glob('usr/share/applications/*.desktop'), *root.glob('etc/xdg/autostart/*.desktop')]
     need(len(entries) == 2, f'{entries}')
     silent('desktop-file-validate', *entries)
+    need(all('\nName[zh_CN]=' in entry.read_text() for entry in entries), 'a desktop entry is in English alone')
     metainfo = list(root.glob('usr/share/metainfo/*.xml'))
-    need(metainfo, 'no metainfo')
+    need(len(metainfo) == 1, f'{metainfo}')
+    component = xml.etree.ElementTree.parse(metainfo[0]).getroot()
+    for text in ('name', 'summary', 'screenshots/screenshot/caption'):
+        languages = [entry.get('{http://www.w3.org/XML/1998/namespace}lang') for entry in component.findall(text)]
+        need(languages and languages[1::2] == ['zh_CN'] * (len(languages) // 2), f'{text}: {languages}')
+    shown = [TREE / 'tray/screenshots' / image.text.rsplit('/', 1)[1] for image in component.findall('screenshots/screenshot/image')]
+    need(shown and all(picture.exists() for picture in shown), f'{shown}')
     done = run('appstreamcli', 'validate', '--no-net', '--explain', *metainfo, check=False)
     # Without a page on the web the component has no URL to show.
     said = re.findall(r'^([EWI]): \S+ (\S+)', done.stdout, re.M)
