@@ -57,7 +57,7 @@ def _library(name):
     return next(iter(glob.glob(f'/usr/lib/*/{name}')), f'/usr/lib/{name}')
 
 
-def _xfconf(desktop):
+def xfconf(desktop):
     if 'xfconfd' not in desktop.running:
         desktop.start('xfconfd', [_library('xfce4/xfconf/xfconfd')], own='org.xfce.Xfconf')
 
@@ -65,19 +65,13 @@ def _xfconf(desktop):
 def _xfce(desktop):
     folder = desktop.folder('.config/xfce4/xfconf/xfce-perchannel-xml')
     (folder / 'xfce4-panel.xml').write_text(_XFCE)
-    _xfconf(desktop)
+    xfconf(desktop)
     return ['xfce4-panel', '--disable-wm-check']
 
 
 def _mate(desktop):
-    # Its notification area is a program of its own, which the bus starts.
-    name = 'org.mate.panel.applet.NotificationAreaAppletFactory.service'
-    shutil.copy(f'/usr/share/dbus-1/services/{name}', desktop.folder('services'))
-    conf = desktop.host.dir / 'session.conf'
-    conf.write_text(conf.read_text().replace('<policy', f'<servicedir>{desktop.host.dir}/services</servicedir><policy', 1))
-    desktop.host.bus.call('/org/freedesktop/DBus', 'org.freedesktop.DBus', 'UpdateActivationEnvironment', 'a{ss}',
-                          desktop.host.env(), to='org.freedesktop.DBus')
-    desktop.host.bus.call('/org/freedesktop/DBus', 'org.freedesktop.DBus', 'ReloadConfig', to='org.freedesktop.DBus')
+    # Its notification area is a program of its own.
+    desktop.offer('org.mate.panel.applet.NotificationAreaAppletFactory')
     return ['mate-panel', '--replace']
 
 
@@ -96,7 +90,7 @@ def _dunst(desktop):
 
 
 def _xfce_notifyd(desktop):
-    _xfconf(desktop)
+    xfconf(desktop)
     return [_library(_XFCE_NOTIFYD)]
 
 
@@ -180,6 +174,15 @@ class Desktop:
 
     # The bus
 
+    def offer(self, name):
+        """The session bus starts this service of the machine's when somebody asks for its file's name."""
+        shutil.copy(f'/usr/share/dbus-1/services/{name}.service', self.folder('services'))
+        conf = self.host.dir / 'session.conf'
+        conf.write_text(conf.read_text().replace('<policy', f'<servicedir>{self.host.dir}/services</servicedir><policy', 1))
+        self.host.bus.call('/org/freedesktop/DBus', 'org.freedesktop.DBus', 'UpdateActivationEnvironment', 'a{ss}',
+                           self.host.env(), to='org.freedesktop.DBus')
+        self.host.bus.call('/org/freedesktop/DBus', 'org.freedesktop.DBus', 'ReloadConfig', to='org.freedesktop.DBus')
+
     def owner(self, name):
         try:
             return self.host.bus.call('/org/freedesktop/DBus', 'org.freedesktop.DBus', 'GetNameOwner', 's', name,
@@ -205,6 +208,12 @@ class Desktop:
 
     def x(self, *words):
         run(*self.host.inside(['xdotool', *words]), env=self.host.env())
+
+    def windows(self):
+        """The titles of what the window manager has on the screen."""
+        found = run(*self.host.inside(['xdotool', 'search', '--onlyvisible', '--name', '.']), env=self.host.env(), check=False)
+        return [run(*self.host.inside(['xdotool', 'getwindowname', number]), env=self.host.env(), check=False).stdout.strip()
+                for number in found.stdout.split()]
 
     def picture(self):
         self.n_pictures += 1
