@@ -200,7 +200,10 @@ take_event (ExoMenuServer *server, gint32 id, const char *event)
     g_hash_table_add (server->open, GINT_TO_POINTER (id));
   else if (g_str_equal (event, "clicked") && row->enabled && row->visible &&
            row->action != EXO_MENU_NOTHING)
-    server->clicked (row, server->user_data);
+    {
+      close_all (server); /* a menu goes when a row of it is chosen */
+      server->clicked (row, server->user_data);
+    }
   return TRUE;
 }
 
@@ -243,11 +246,16 @@ on_event_group (TrayDbusmenu *iface,
   return TRUE;
 }
 
-/* Whoever is about to show the whole menu does not have it open. */
+/* Whoever is about to show the whole menu does not have it open yet, and has from now on: mate-panel says "opened" before
+ * this, and xfce4-panel never. Nor does that say "closed": what has come since is told with the next click, or here. */
 static gboolean
 about_to_show (ExoMenuServer *server, gint32 id)
 {
-  return id == 0 && close_all (server);
+  gboolean is_new = id == 0 && close_all (server);
+
+  if (id == 0)
+    g_hash_table_add (server->open, GINT_TO_POINTER (id));
+  return is_new;
 }
 
 static gboolean

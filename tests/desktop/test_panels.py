@@ -4,7 +4,7 @@
 import time
 
 from cases import case
-from desktop import PANEL, STRIPE, WIDTH, desktop
+from desktop import HEIGHT, PANEL, STRIPE, WIDTH, desktop
 from lab import need
 
 
@@ -23,6 +23,21 @@ def _icon_region(here, width=260):
 def _menu_region(here, picture, closed):
     x, y, width, height = closed.changed(picture)
     return f'{width + 8}x{height + 8}+{max(0, x - 4)}+{max(0, y - 4)}'
+
+
+def _stays_as_it_is(here, menu, closed):
+    """An open menu has its rows where they are, whatever comes and goes; the next time it has what came."""
+    below = f'{WIDTH}x{HEIGHT - PANEL}+0+{PANEL}'
+    x, y, _, height = closed.changed(menu, below)
+    other = here.host.pull('lab/none')
+    other.wait('failed', 20)
+    here.lab.wait_for(lambda: 'lab/none' in str(here.item('ToolTip')), 10, 'the failure in the tray')
+    now = closed.changed(here.settled(), below)
+    need((now[0], now[1], now[3]) == (x, y, height), f'the open menu was {x, y, height}, is {now}')  # labels may be shorter or longer
+    need('lab/none' not in str(here.rows()), 'the open menu has another row')
+    here.close_menu()
+    here.choose('lab/none', 'Remove')
+    here.lab.wait_for(lambda: len(here.host.transfers()) == 1, 10, 'what came meanwhile removed from the menu')
 
 
 def _goes_through_its_states(panel):
@@ -53,7 +68,7 @@ def _goes_through_its_states(panel):
         menu = here.rest_in_menu()
         need(closed.changed(menu, f'{WIDTH}x300+0+{PANEL}'), 'no menu on the screen')
         here.keep(f'{panel}-menu', _menu_region(here, menu, closed), menu)
-        here.close_menu()
+        _stays_as_it_is(here, menu, closed)
         here.choose(here.lab.sample.name, 'Pause')
         pull.wait('paused', 10)
         here.leave()

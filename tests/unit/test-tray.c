@@ -428,6 +428,29 @@ a_menu_left_open_recovers (void)
   tray_lab_id (lab, "org/second");
 }
 
+/* xfce4-panel tells neither; mate-panel that it has opened it before it asks. */
+static void
+a_menu_is_open_from_the_question_to_the_click (void)
+{
+  g_autoptr (TrayLab) lab = lab_with_all ();
+  g_autofree char *before = NULL, *open = NULL, *about = NULL;
+
+  before = tray_lab_menu (lab);
+  tray_lab_event (lab, 0, "opened");
+  about = bus_lab_call_text (lab->client, TRAY_NAME, MENU_PATH, MENU_IFACE, "AboutToShow",
+                             g_variant_new ("(i)", 0));
+  g_ptr_array_set_size (lab->signals, 0);
+  tray_lab_pull (lab, "org/first");
+  tray_lab_wait_tip (lab, "org/first\nwaiting");
+  open = tray_lab_menu (lab);
+  CU_ASSERT_STRING_EQUAL (open, before);
+  CU_ASSERT_FALSE (tray_lab_got (lab, "LayoutUpdated"));
+
+  tray_lab_event (lab, tray_lab_id (lab, "Pause all"), "clicked");
+  TRAY_LAB_WAIT (lab, tray_lab_got (lab, "LayoutUpdated"));
+  tray_lab_id (lab, "org/first");
+}
+
 static char *
 menu_call (TrayLab *lab, const char *method, GVariant *parameters)
 {
@@ -642,6 +665,7 @@ EXO_SUITE ("tray",
            TEST (panels_without_menus_have_two_clicks),
            TEST (live_rows_change_in_place),
            TEST (an_open_menu_does_not_move),
+           TEST (a_menu_is_open_from_the_question_to_the_click),
            TEST (a_menu_left_open_recovers),
            TEST (panels_may_ask_and_click_in_groups),
            TEST (the_agent_is_started_when_asked_for_and_not_before),
