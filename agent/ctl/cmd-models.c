@@ -7,6 +7,7 @@
 
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/format.h"
+#include "agent/ctl/words.h"
 
 #define COMMIT_COLUMNS 8
 
@@ -65,7 +66,7 @@ add_row (ExoTable *table, const Row *row)
 {
   char *cells[] = {
     g_strdup (row->model),
-    g_strdup (row->type),
+    g_strdup (exo_word (row->type)),
     g_strndup (row->commit, COMMIT_COLUMNS),
     g_strdup (row->refs),
     exo_format_bytes (row->bytes),

@@ -169,7 +169,7 @@ print_one (ExoAgent1Transfer *transfer, GVariant *files)
   g_autofree char *started = exo_format_date (exo_agent1_transfer_get_started (transfer));
   g_autofree char *finished = exo_format_date (exo_agent1_transfer_get_finished (transfer));
   g_autofree char *type = g_strdup_printf ("%s (%s)", exo_agent1_transfer_get_model (transfer),
-                                           exo_agent1_transfer_get_type_ (transfer));
+                                           exo_word (exo_agent1_transfer_get_type_ (transfer)));
 
   print_field (_ ("Model"), type);
   print_field (_ ("Revision"), exo_agent1_transfer_get_revision (transfer));

@@ -17,6 +17,10 @@ static const char *const words[] = {
   N_ ("paused"),
   N_ ("complete"),
   N_ ("failed"),
+  /* TRANSLATORS: kinds of repositories of the Hub */
+  N_ ("model"),
+  N_ ("dataset"),
+  N_ ("space"),
   /* TRANSLATORS: states of a neighbour; shunned: it served wrong bytes */
   N_ ("connected"),
   N_ ("present"),

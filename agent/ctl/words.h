@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-/* A state of a transfer, file, node or finding, or of exo, in the reader's language; a word that is not known as it
+/* A kind of repository, a state of a transfer, file, node or finding, or of exo, in the reader's language; a word that is not known as it
  * is, and so not clean. @code: (nullable): "" then */
 const char *exo_word (const char *code);
 

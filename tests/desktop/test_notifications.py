@@ -12,9 +12,11 @@ def _region(place):
 
 
 def _tells_and_is_pressed(server, language=''):
-    with desktop(None, server, language=language) as here:
+    with desktop(None, server, language=language, neighbours=1) as here:
         before = here.settled()
+        here.lab.meet()
         pull = here.host.pull(here.lab.sample.name)
+        here.lab[2].pull(here.lab.sample.name)
         place = here.popup(before)
         here.keep(f'{server}-progress', _region(place))
         here.press('Pause', place, lambda: pull.state == 'paused')
@@ -56,7 +58,9 @@ def notification_daemon_shows_and_presses():
 @case('notifications')
 def chinese_notifications_are_shown():
     """A completion in Simplified Chinese, in dunst."""
-    with desktop(None, 'dunst', language='zh_CN', wan='100mbit') as here:
+    with desktop(None, 'dunst', language='zh_CN', wan='100mbit', neighbours=1) as here:
+        here.lab.meet()
+        here.lab[2].pull(here.lab.sample.name).wait('complete', 60)
         before = here.settled()
         here.host.pull(here.lab.sample.name).wait('complete', 60)
         here.keep('chinese-complete', _region(here.popup(before)))

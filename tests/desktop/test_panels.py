@@ -3,6 +3,7 @@
 
 import time
 
+from bus import AGENT, ROOT, BusError
 from cases import case
 from desktop import HEIGHT, PANEL, STRIPE, WIDTH, desktop
 from lab import need
@@ -126,9 +127,24 @@ def a_warning_shows_and_the_rest_of_the_menu_works():
         need(here.running['exo-tray'].wait(10) == 0, 'exo-tray ended badly')
 
 
+def _chinese(text):
+    return any('\u4e00' <= letter <= '\u9fff' for letter in text)
+
+
+def _agent_is_chinese(here):
+    """What it finds, and why it refuses."""
+    for finding in here.host.bus.call(ROOT, AGENT, 'Diagnose')[0]:
+        need(_chinese(finding['Summary']) and (not finding['Advice'] or _chinese(finding['Advice'])), f'{finding}')
+    for model in ('a/b/c', '-'):
+        try:
+            here.host.bus.call(ROOT, AGENT, 'Pull', 'ssa{sv}', model, '', {})
+        except BusError as error:
+            need(_chinese(str(error)), f'{error}')
+
+
 @case('panels')
 def chinese_is_shown():
-    """Menu and tooltip in Simplified Chinese."""
+    """Menu and tooltip in Simplified Chinese, and what the agent says."""
     with desktop('xfce4-panel', language='zh_CN', neighbours=1) as here:
         pull = here.host.pull(here.lab.sample.name)
         here.lab.wait_for(lambda: _at(pull.info, 30), 60, '30 %')
@@ -136,7 +152,8 @@ def chinese_is_shown():
         closed = here.picture()
         here.open_menu()
         labels = [properties.get('label', '') for _, properties, _ in here.rows()[2]]
-        need(any('\u4e00' <= letter <= '\u9fff' for label in labels for letter in label), f'{labels}')
+        need(all(_chinese(label) for label in labels if label), f'{labels}')
         menu = here.rest_in_menu()
         here.keep('chinese-menu', _menu_region(here, menu, closed), menu)
         here.close_menu()
+        _agent_is_chinese(here)
