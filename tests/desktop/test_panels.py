@@ -121,6 +121,7 @@ def a_warning_shows_and_the_rest_of_the_menu_works():
         here.lab.hub.set_rate(_FAST)
         here.choose('Resume all')
         pull.wait('complete', 60)
+        here.lab.wait_for(lambda: 'No transfers' in str(here.item('ToolTip')), 10, 'the end in the tray')
         here.choose('Pull again', here.lab.sample.name)
         here.lab.wait_for(lambda: here.host.log.read_text().count(f'{here.lab.sample.name}@main: complete') == 2, 10, 'pulled again')
         here.choose('Quit')
