@@ -433,17 +433,16 @@ static void
 a_menu_is_open_from_the_question_to_the_click (void)
 {
   g_autoptr (TrayLab) lab = lab_with_all ();
-  g_autofree char *before = NULL, *open = NULL, *about = NULL;
+  g_autofree char *about = NULL;
 
-  before = tray_lab_menu (lab);
   tray_lab_event (lab, 0, "opened");
   about = bus_lab_call_text (lab->client, TRAY_NAME, MENU_PATH, MENU_IFACE, "AboutToShow",
                              g_variant_new ("(i)", 0));
   g_ptr_array_set_size (lab->signals, 0);
   tray_lab_pull (lab, "org/first");
   tray_lab_wait_tip (lab, "org/first\nwaiting");
-  open = tray_lab_menu (lab);
-  CU_ASSERT_STRING_EQUAL (open, before);
+  assert_menu (
+      lab, "(No transfers)\n--\nPause all\n(Resume all)\n(Pull again)\n--\n(No neighbours)\n" FOOT);
   CU_ASSERT_FALSE (tray_lab_got (lab, "LayoutUpdated"));
 
   tray_lab_event (lab, tray_lab_id (lab, "Pause all"), "clicked");
