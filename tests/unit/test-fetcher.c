@@ -799,6 +799,89 @@ an_unused_fetcher_has_no_thread (void)
   exo_fetcher_free (fetcher);
 }
 
+/* A rate -------------------------------------------------------------------------------------------- */
+
+static void
+start_limited (Fixture *f)
+{
+  g_autofree char *url = script_server_url (f->server, "/blob");
+  ExoFetchRequest request = { .mode = EXO_FETCH_TO_FILE,
+                              .method = "GET",
+                              .url = url,
+                              .limited = TRUE,
+                              .stall_timeout_ms = 50,
+                              .length = ENTITY,
+                              .total = ENTITY,
+                              .fd = f->fd };
+
+  exo_fetcher_start (f->fetcher, &request, &callbacks, f);
+}
+
+static gboolean
+on_elapsed (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* Longer than the stall timeout above. */
+static void
+let_time_pass (void)
+{
+  gboolean elapsed = FALSE;
+
+  g_timeout_add (200, on_elapsed, &elapsed);
+  while (!elapsed)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* At a byte a second the first chunk is all that comes. */
+static void
+only_limited_fetches_are_held_and_go_on_when_the_rate_allows (void)
+{
+  Fixture f, other;
+  ExoFetcher *own;
+
+  setup (&f, good);
+  setup (&other, good);
+  exo_fetcher_set_rate (f.fetcher, 1);
+  start_limited (&f);
+  let_time_pass ();
+  CU_ASSERT_FALSE (f.done); /* not stalled either */
+  CU_ASSERT_EQUAL (f.progress, 0);
+
+  own = other.fetcher;
+  other.fetcher = f.fetcher;
+  fetch_range (&other, 0, ENTITY);
+  other.fetcher = own;
+  CU_ASSERT_PTR_NULL (other.error);
+  CU_ASSERT_FALSE (f.done);
+
+  exo_fetcher_set_rate (f.fetcher, 0);
+  wait_done (&f);
+  CU_ASSERT_PTR_NULL (f.error);
+  CU_ASSERT_EQUAL (f.n_written, ENTITY);
+  CU_ASSERT_TRUE (file_holds (&f, 0, ENTITY));
+  teardown (&other);
+  teardown (&f);
+}
+
+static void
+a_held_fetch_can_be_cancelled (void)
+{
+  Fixture f;
+
+  setup (&f, good);
+  exo_fetcher_set_rate (f.fetcher, 1);
+  start_limited (&f);
+  let_time_pass ();
+  exo_fetcher_free (f.fetcher);
+  CU_ASSERT_TRUE (f.done);
+  CU_ASSERT_TRUE (failed_with (&f, EXO_TRANSFER_ERROR_CANCELLED));
+  f.fetcher = NULL;
+  teardown (&f);
+}
+
 EXO_SUITE ("fetcher",
            TEST (an_unused_fetcher_has_no_thread),
            TEST (a_range_lands_at_its_offset),
@@ -824,4 +907,6 @@ EXO_SUITE ("fetcher",
            TEST (a_flood_of_lines_is_held_back_and_complete),
            TEST (nothing_is_told_after_a_cancel_but_done),
            TEST (cancelling_twice_before_the_start_is_fine),
-           TEST (freeing_the_fetcher_ends_every_fetch))
+           TEST (freeing_the_fetcher_ends_every_fetch),
+           TEST (only_limited_fetches_are_held_and_go_on_when_the_rate_allows),
+           TEST (a_held_fetch_can_be_cancelled))

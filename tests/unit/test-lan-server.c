@@ -484,6 +484,71 @@ uploads_wait_for_a_slot_in_order (void)
   teardown (fixture);
 }
 
+/* Of all connections that the server accepted: those with a pace, and the sum of theirs; G_MAXUINT64 is none. */
+static guint64
+sum_of_paces (Fixture *fixture, guint *out_n)
+{
+  guint64 sum = 0;
+
+  *out_n = 0;
+  for (int fd = 3; fd < 1024; fd++)
+    {
+      struct sockaddr_in local = { 0 }, remote;
+      socklen_t n = sizeof local, n_remote = sizeof remote, n_pace = sizeof (guint64);
+      guint64 pace = G_MAXUINT64;
+
+      if (getsockname (fd, (struct sockaddr *) &local, &n) != 0 || local.sin_family != AF_INET ||
+          local.sin_port != htons (fixture->port) ||
+          getpeername (fd, (struct sockaddr *) &remote, &n_remote) != 0 ||
+          getsockopt (fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, &n_pace) != 0 ||
+          pace == G_MAXUINT64)
+        continue;
+      sum += pace;
+      ++*out_n;
+    }
+  return sum;
+}
+
+static void
+set_rate (Fixture *fixture, gpointer data)
+{
+  exo_lan_server_set_rate (fixture->server, GPOINTER_TO_UINT (data));
+}
+
+static void
+uploads_share_the_rate_that_is_set (void)
+{
+  const guint64 rate = 40000000;
+  Fixture *fixture = setup (4);
+  guint n;
+  int first, second, third;
+
+  on_main (fixture, share_whole, (gpointer) OID_A);
+  first = hold_upload (fixture, "127.0.0.2");
+  CU_ASSERT_TRUE (load_becomes (fixture, 1, 0, 1));
+  CU_ASSERT_EQUAL (sum_of_paces (fixture, &n), 0);
+  on_main (fixture, set_rate, GUINT_TO_POINTER ((guint) rate)); /* for what is under way, too */
+  CU_ASSERT_TRUE (sum_of_paces (fixture, &n) == rate && n == 1);
+  second = hold_upload (fixture, "127.0.0.3");
+  CU_ASSERT_TRUE (load_becomes (fixture, 2, 0, 2));
+  CU_ASSERT_TRUE (sum_of_paces (fixture, &n) == rate && n == 2);
+  CU_ASSERT_EQUAL (finish (second), 200);
+  CU_ASSERT_TRUE (load_becomes (fixture, 1, 0, 2));
+  third = hold_upload (fixture, "127.0.0.4");
+  CU_ASSERT_TRUE (load_becomes (fixture, 2, 0, 3));
+  CU_ASSERT_TRUE (sum_of_paces (fixture, &n) == rate &&
+                  n == 2); /* the second has all: it counts no more */
+  on_main (fixture, set_rate, NULL);
+  CU_ASSERT_EQUAL (sum_of_paces (fixture, &n), 0);
+  CU_ASSERT_EQUAL (finish (first), 200);
+  CU_ASSERT_EQUAL (finish (third), 200);
+  close (first);
+  close (second);
+  close (third);
+  CU_ASSERT_TRUE (load_becomes (fixture, 0, 0, 0));
+  teardown (fixture);
+}
+
 static void
 an_address_gets_one_upload_and_holds_up_nobody_else (void)
 {
@@ -881,6 +946,7 @@ EXO_SUITE ("lan-server",
            TEST (malformed_requests_get_an_error_and_cost_only_themselves),
            TEST (oversized_headers_and_bodies_end_the_connection),
            TEST (uploads_wait_for_a_slot_in_order),
+           TEST (uploads_share_the_rate_that_is_set),
            TEST (an_address_gets_one_upload_and_holds_up_nobody_else),
            TEST (who_left_the_queue_is_passed_over),
            TEST (a_reader_that_stalls_loses_its_slot_to_those_who_wait),

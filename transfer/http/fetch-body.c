@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "transfer/error.h"
+#include "transfer/http/brake.h"
 #include "transfer/http/content-range.h"
 #include "transfer/http/etag.h"
-#include "transfer/http/fetcher-private.h"
 
 /* The first reason counts; what curl says of an aborted transfer is only its echo. */
 G_GNUC_PRINTF (3, 4)
@@ -338,7 +338,7 @@ exo_fetch_on_body (char *data, size_t size, size_t n, void *user_data)
   gboolean go_on;
 
   /* curl keeps these bytes and hands them over again. */
-  if (fetch->paused)
+  if (fetch->paused || exo_brake_holds (fetch, length))
     return CURL_WRITEFUNC_PAUSE;
   fetch->activity_us = g_get_monotonic_time ();
   fetch->result.n_received += length;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "transfer/error.h"
+#include "transfer/http/brake.h"
 #include "transfer/http/fetcher-private.h"
 #include "transfer/http/piece-client.h"
 
@@ -31,6 +32,7 @@ typedef struct
   ExoFetchIoArgs *args;
   GPtrArray *active;  /* (element-type ExoFetch), references */
   GPtrArray *buffers; /* spare ones, while any fetch is active */
+  ExoBrake brake;     /* of limited fetches */
   gint64 curl_at_us;  /* curl wants to be called then; G_MAXINT64: no */
   gint64 stall_at_us; /* nothing stalls before; likewise */
   gboolean quit;
@@ -42,6 +44,7 @@ finish (Io *io, ExoFetch *fetch)
   if (fetch->easy != NULL)
     curl_multi_remove_handle (io->multi, fetch->easy);
   exo_piece_client_drop (io->pieces, fetch);
+  exo_brake_forget (fetch);
   g_clear_pointer (&fetch->easy, curl_easy_cleanup);
   g_clear_pointer (&fetch->header_list, curl_slist_free_all);
   exo_fetch_body_finish (fetch);
@@ -165,7 +168,7 @@ set_callbacks (ExoFetch *fetch)
 static gint64
 deadline_of (const ExoFetch *fetch)
 {
-  if (fetch->paused || (!fetch->connected && fetch->easy != NULL))
+  if (fetch->paused || fetch->held || (!fetch->connected && fetch->easy != NULL))
     return G_MAXINT64;
   return fetch->activity_us +
          1000 * (gint64) (fetch->connected ? fetch->stall_timeout_ms : fetch->connect_timeout_ms);
@@ -188,6 +191,7 @@ static void
 start (Io *io, ExoFetch *fetch)
 {
   fetch->io = io;
+  fetch->brake = fetch->limited ? &io->brake : NULL;
   fetch->buffers = io->buffers;
   fetch->buffer = g_byte_array_new ();
   fetch->activity_us = g_get_monotonic_time ();
@@ -243,6 +247,9 @@ carry_out (Io *io, ExoFetchCommand *command)
     case EXO_FETCH_COMMAND_RESUME:
       if (fetch->io != NULL)
         resume (io, fetch);
+      break;
+    case EXO_FETCH_COMMAND_RATE:
+      exo_bucket_set_rate (&io->brake.bucket, command->rate, g_get_monotonic_time ());
       break;
     case EXO_FETCH_COMMAND_QUIT:
       io->quit = TRUE;
@@ -436,10 +443,23 @@ take_event (Io *io, const struct epoll_event *event)
     exo_piece_client_event (io->pieces, event->data.ptr, event->events);
 }
 
-static int
-timeout_ms (const Io *io)
+static void
+release_held (Io *io)
 {
-  gint64 at = MIN (io->curl_at_us, io->stall_at_us);
+  ExoFetch *fetch;
+
+  while ((fetch = exo_brake_release_next (&io->brake)) != NULL)
+    {
+      resume (io, fetch);
+      if (fetch->error != NULL) /* what it had was handed over at once, and no good */
+        finish (io, fetch);
+    }
+}
+
+static int
+timeout_ms (Io *io)
+{
+  gint64 at = MIN (MIN (io->curl_at_us, io->stall_at_us), exo_brake_open_at_us (&io->brake));
 
   if (at == G_MAXINT64)
     return -1;
@@ -455,6 +475,7 @@ turn (Io *io)
 
   for (int i = 0; i < n && !io->quit; i++)
     take_event (io, &events[i]);
+  release_held (io);
   if (io->curl_at_us <= now)
     {
       io->curl_at_us = G_MAXINT64;

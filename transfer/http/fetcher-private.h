@@ -26,11 +26,14 @@ G_BEGIN_DECLS
 #define EXO_FETCH_LINES_PENDING                                                                    \
   (4u << 20) /* bytes of lines not handed over; past it we stop reading */
 
+typedef struct ExoBrake ExoBrake;
+
 typedef enum
 {
   EXO_FETCH_COMMAND_START,
   EXO_FETCH_COMMAND_CANCEL,
   EXO_FETCH_COMMAND_RESUME, /* the main thread took the lines that were too many */
+  EXO_FETCH_COMMAND_RATE,
   EXO_FETCH_COMMAND_QUIT,
 } ExoFetchCommandKind;
 
@@ -38,6 +41,7 @@ typedef struct
 {
   ExoFetchCommandKind kind;
   ExoFetch *fetch; /* (nullable): a reference */
+  guint64 rate;    /* of RATE */
 } ExoFetchCommand;
 
 struct ExoFetch
@@ -56,7 +60,7 @@ struct ExoFetch
   char *url;
   char **headers; /* (nullable) */
   GBytes *body;   /* (nullable) */
-  gboolean lan;
+  gboolean lan, limited;
   guint connect_timeout_ms, stall_timeout_ms;
   gsize max_body;
   guint64 first, length, total;
@@ -78,6 +82,8 @@ struct ExoFetch
   gboolean usable;    /* the headers are those of the body we asked for */
   gboolean connected; /* the stall clock runs only then */
   gboolean paused;    /* nor while the main thread is behind with the lines */
+  ExoBrake *brake;    /* (nullable): the thread's */
+  gboolean held;      /* by the brake: nor then */
   gint64 activity_us; /* monotonic: something was received */
   GByteArray *buffer; /* body in memory, or the line so far */
   guchar *gather;     /* TO_FILE: bytes not written yet */

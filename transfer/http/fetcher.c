@@ -21,6 +21,8 @@ struct ExoFetcher
   char *user_agent;
   gboolean stopped;
 
+  guint64 rate; /* of limited fetches; 0: any */
+
   /* From the first fetch on */
   GThread *thread;
   ExoFetchIoArgs io;
@@ -84,6 +86,7 @@ fetch_new (const ExoFetchRequest *request, const ExoFetchCallbacks *callbacks, g
   fetch->headers = g_strdupv ((char **) request->headers);
   fetch->body = request->body != NULL ? g_bytes_ref (request->body) : NULL;
   fetch->lan = request->lan;
+  fetch->limited = request->limited;
   fetch->connect_timeout_ms =
       request->connect_timeout_ms != 0 ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS;
   fetch->stall_timeout_ms =
@@ -173,6 +176,7 @@ send_command (ExoFetcher *fetcher, ExoFetchCommandKind kind, ExoFetch *fetch)
 
   command->kind = kind;
   command->fetch = fetch != NULL ? exo_fetch_ref (fetch) : NULL;
+  command->rate = fetcher->rate;
   g_async_queue_push (fetcher->io.commands, command);
   if (!g_atomic_int_exchange (&fetcher->io.woken, TRUE))
     eventfd_write (fetcher->io.wake_fd, 1);
@@ -313,6 +317,7 @@ start_thread (ExoFetcher *fetcher)
   fetcher->io.commands = g_async_queue_new ();
   fetcher->io.user_agent = fetcher->user_agent;
   fetcher->thread = g_thread_new ("exo-fetch", exo_fetch_io_run, &fetcher->io);
+  send_command (fetcher, EXO_FETCH_COMMAND_RATE, NULL);
 }
 
 static void
@@ -341,6 +346,16 @@ exo_fetcher_free (ExoFetcher *fetcher)
       g_clear_pointer (&fetcher->wakeup, g_source_unref);
     }
   fetcher_unref (fetcher);
+}
+
+void
+exo_fetcher_set_rate (ExoFetcher *fetcher, guint64 rate)
+{
+  if (fetcher->rate == rate)
+    return;
+  fetcher->rate = rate;
+  if (fetcher->thread != NULL)
+    send_command (fetcher, EXO_FETCH_COMMAND_RATE, NULL);
 }
 
 ExoFetch *

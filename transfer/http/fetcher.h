@@ -34,6 +34,7 @@ typedef struct
   const char *const *headers; /* (nullable): "Name: value" */
   GBytes *body;               /* (nullable): of a POST */
   gboolean lan;               /* to a neighbour: never through a proxy */
+  gboolean limited;           /* see exo_fetcher_set_rate() */
   guint connect_timeout_ms;   /* 0: 10 s */
   guint stall_timeout_ms;     /* nothing received for this long: UNREACHABLE; 0: 30 s */
   gsize max_body;             /* TO_MEMORY: bytes; LINES: bytes in one line. Past it: TOO_LARGE */
@@ -81,6 +82,9 @@ typedef struct
 ExoFetcher *exo_fetcher_new (GMainContext *context, const char *user_agent);
 /* Cancels what runs (its done callbacks are called from here), joins the thread. */
 void exo_fetcher_free (ExoFetcher *fetcher);
+
+/* @rate: bytes/s that the bodies of all limited fetches together may bring; 0: any, as at first. For those under way, too. */
+void exo_fetcher_set_rate (ExoFetcher *fetcher, guint64 rate);
 
 /* Nothing in @request is kept by reference. Never fails at once: trouble comes through done. */
 ExoFetch *exo_fetcher_start (ExoFetcher *fetcher,

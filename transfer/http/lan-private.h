@@ -5,6 +5,7 @@
  *   lan-server.c   life, sockets, the shares, the tick
  *   lan-http.c     libmicrohttpd's callbacks: routes and bodies; on its threads
  *   lan-slots.c    who may upload now
+ *   lan-pace.c     how fast, all together
  *   lan-stream.c   endless answers, and questions to the main thread
  *   lan-address.c  which addresses are local
  *
@@ -35,7 +36,8 @@ typedef struct
   char *address; /* owned; without port */
   int fd;        /* libmicrohttpd's; valid as long as this is in ExoLanServer.conns */
   gboolean reading;
-  gint64 since_us;        /* monotonic: when it began to wait for this request */
+  gboolean paced;  /* it has an upload, or the rest of one in its buffer, and there is a rate */
+  gint64 since_us; /* monotonic: when it began to wait for this request */
   ExoLanRequest *request; /* (nullable): borrowed, the one being answered */
 } LanConn;
 
@@ -117,6 +119,7 @@ struct ExoLanServer
   ExoLanCallbacks callbacks; /* set once */
   gpointer user_data;
   guint slots;
+  guint64 rate; /* bytes/s of all uploads; 0: any */
   gboolean closing;
 
   GHashTable *conns;       /* (element-type LanConn) set, owned */
@@ -183,6 +186,12 @@ typedef enum
 LanSlot exo_lan_slot_take_locked (ExoLanRequest *request);
 void exo_lan_slot_release_locked (ExoLanRequest *request);
 void exo_lan_slots_watch_locked (ExoLanServer *server, gint64 now_us);
+
+/* lan-pace.c */
+void exo_lan_pace_begun_locked (ExoLanRequest *request); /* it got a slot */
+void exo_lan_pace_ended_locked (ExoLanServer *server);   /* some request gave its slot back */
+/* bytes/s below which an upload is slow by itself, and not because it has to be */
+guint64 exo_lan_pace_least_locked (ExoLanServer *server, guint64 usual);
 
 /* lan-stream.c */
 enum MHD_Result exo_lan_stream_open (ExoLanRequest *request);

@@ -80,6 +80,10 @@ guint64 exo_lan_address_speed (GInetAddress *address);
 /* The same of the interface of this name, below a folder like /sys/class/net. */
 guint64 exo_lan_interface_speed (const char *folder, const char *name);
 
+/* @rate: bytes/s that all uploads together may have, those that need no slot (64 KiB) left out; 0: any, as at first. For those
+ * under way, too. */
+void exo_lan_server_set_rate (ExoLanServer *server, guint64 rate);
+
 /* GET /v1/node: @wanted answers once, now or later, with exo_lan_request_respond(). 503 while there is none (%NULL). */
 void exo_lan_server_set_card (ExoLanServer *server,
                               void (*wanted) (ExoLanRequest *request, gpointer user_data),

@@ -43,6 +43,7 @@ give (ExoLanRequest *request)
   request->progress_us = request->slow_us = g_get_monotonic_time ();
   request->acked = request->slow_acked = acked_bytes (request->conn->fd);
   g_hash_table_insert (request->server->uploads, request->conn->address, request);
+  exo_lan_pace_begun_locked (request);
 }
 
 static gboolean
@@ -80,6 +81,7 @@ exo_lan_slot_release_locked (ExoLanRequest *request)
     return;
   request->has_slot = FALSE;
   g_hash_table_remove (server->uploads, request->conn->address);
+  exo_lan_pace_ended_locked (server);
   for (link = server->queue.head; link != NULL; link = next)
     {
       ExoLanRequest *waiting = link->data;
@@ -105,6 +107,7 @@ static void
 watch_one (ExoLanRequest *request, gint64 now_us)
 {
   guint64 acked = acked_bytes (request->conn->fd);
+  guint64 least = exo_lan_pace_least_locked (request->server, EXO_LAN_SLOW_RATE);
 
   if (acked > request->acked)
     {
@@ -113,7 +116,7 @@ watch_one (ExoLanRequest *request, gint64 now_us)
     }
   if (now_us - request->slow_us >= EXO_LAN_SLOW_S * G_USEC_PER_SEC)
     {
-      if (acked - request->slow_acked < (guint64) EXO_LAN_SLOW_RATE * EXO_LAN_SLOW_S)
+      if (acked - request->slow_acked < least * EXO_LAN_SLOW_S)
         shutdown (request->conn->fd, SHUT_RDWR);
       request->slow_us = now_us;
       request->slow_acked = acked;
