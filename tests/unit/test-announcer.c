@@ -415,7 +415,7 @@ silence_is_broken_once_a_second (void)
 }
 
 static void
-a_rate_alone_is_no_news (void)
+a_rate_is_news_when_it_is_another_one_altogether (void)
 {
   Client client, later;
   Fixture f;
@@ -424,10 +424,14 @@ a_rate_alone_is_no_news (void)
   client_open (&client, &f, ONE, OID_A, NULL);
   wait_line (&client, 1);
   exo_announcer_hub (f.announcer, TRUE, 5);
+  CU_ASSERT_STRING_EQUAL (wait_line (&client, 2), "{\"hub\":true,\"hub_rate\":5}");
+  exo_announcer_hub (f.announcer, TRUE, 20);
   exo_announcer_event (f.announcer, OID_A, EXO_WIRE_HAVE, 3, 1);
-  CU_ASSERT_STRING_EQUAL (wait_line (&client, 2), "{\"have\":[[0,3,1]]}");
+  CU_ASSERT_STRING_EQUAL (wait_line (&client, 3), "{\"have\":[[0,3,1]]}");
   client_open (&later, &f, TWO, OID_A, NULL);
-  CU_ASSERT_PTR_NOT_NULL (strstr (wait_line (&later, 0), "\"hub\":true,\"hub_rate\":5"));
+  CU_ASSERT_PTR_NOT_NULL (strstr (wait_line (&later, 0), "\"hub\":true,\"hub_rate\":20"));
+  exo_announcer_hub (f.announcer, TRUE, 24);
+  CU_ASSERT_STRING_EQUAL (wait_line (&client, 4), "{\"hub\":true,\"hub_rate\":24}");
   client_close (&later);
   client_close (&client);
   teardown (&f);
@@ -626,7 +630,7 @@ EXO_SUITE ("announcer",
            TEST (a_claim_waits_for_no_company),
            TEST (each_subscriber_hears_what_it_asked_for_by_its_own_numbers),
            TEST (silence_is_broken_once_a_second),
-           TEST (a_rate_alone_is_no_news),
+           TEST (a_rate_is_news_when_it_is_another_one_altogether),
            TEST (what_is_no_subscription_is_refused_in_one_line),
            TEST (who_does_not_read_is_cut_off),
            TEST (a_stream_may_be_closed_from_within_a_callback),

@@ -253,6 +253,63 @@ a_run_is_at_most_the_configured_bytes_or_two_pieces (void)
     }
 }
 
+static guint
+count_hub_fetches (Rig *rig)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
+
+  for (guint32 i = 0; rig->draw[i] != '\0'; i++)
+    if (rig->draw[i] == 'h')
+      g_hash_table_add (seen, GUINT_TO_POINTER (rig->fetches[i]));
+  return g_hash_table_size (seen);
+}
+
+static void
+no_more_hub_fetches_than_the_user_allows (void)
+{
+  g_auto (Rig) rig;
+
+  rig_init (&rig, "................................", 0, NULL);
+  rig_hub (&rig);
+  exo_plan_set_hub_fetches (rig.plan, 2);
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (count_hub_fetches (&rig), 2);
+  exo_plan_set_hub_fetches (rig.plan, 3);
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (count_hub_fetches (&rig), 3);
+  exo_plan_set_hub_fetches (rig.plan, 1); /* those in flight go on */
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (count_hub_fetches (&rig), 3);
+  rig_hub_runs_done (&rig);
+  rig_run (&rig);
+  CU_ASSERT_EQUAL (count_hub_fetches (&rig), 1);
+}
+
+/* Four of which cost as much as one run otherwise. */
+static void
+tiny_files_count_as_hub_fetches_of_the_user (void)
+{
+  g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+  ExoPlanAction action;
+  guint n = 0;
+
+  for (guint i = 0; i < 20; i++)
+    {
+      g_autofree char *oid = g_strdup_printf ("oid%u", i);
+
+      exo_plan_add_blob (plan, oid, 1000, NULL, TRUE, TRUE);
+    }
+  exo_plan_set_hub (plan, TRUE, 0, 0, 0);
+  exo_plan_set_hub_fetches (plan, 3);
+  while (exo_plan_next (plan, 0, &action))
+    n++;
+  CU_ASSERT_EQUAL (n, 3);
+  exo_plan_set_hub_fetches (plan, 0);
+  while (exo_plan_next (plan, 0, &action))
+    n++;
+  CU_ASSERT_EQUAL (n, 16);
+}
+
 static void
 runs_shrink_towards_the_end_but_not_below_rate_times_round_trip (void)
 {
@@ -1986,6 +2043,8 @@ EXO_SUITE ("plan",
            TEST (receivers_of_one_seeder_ask_for_different_pieces),
            TEST (the_least_loaded_holder_is_asked_then_the_fastest),
            TEST (what_a_holder_did_counts_more_than_what_it_says),
+           TEST (no_more_hub_fetches_than_the_user_allows),
+           TEST (tiny_files_count_as_hub_fetches_of_the_user),
            TEST (the_receive_window_is_soft),
            TEST (who_holds_what_nobody_else_has_is_asked_for_nothing_else),
            TEST (blobs_are_received_in_order),

@@ -14,6 +14,8 @@
 #define FLUSH_DELAY_MAX_MS 100
 #define FLUSH_PIECES       2
 
+#define HUB_RATE_NEWS 4 /* times another rate than was told */
+
 typedef struct
 {
   ExoLanStream *stream; /* borrowed; gone after stream_closed */
@@ -38,7 +40,7 @@ struct ExoAnnouncer
   GPtrArray *subscribers; /* owned */
   GHashTable *by_oid;     /* char * -> GArray of Interest, both owned */
   gboolean hub;
-  guint64 hub_rate;
+  guint64 hub_rate, told_hub_rate; /* of the next hello; of the last event */
   ExoWireLink link;
   guint told_uploads, told_queued; /* in the last load sent to all */
   guint flush_source, flush_delay_ms, heartbeat_source;
@@ -367,16 +369,21 @@ exo_announcer_state (ExoAnnouncer *announcer, const char *oid)
     flush_soon (announcer);
 }
 
+/* Who is much slower than others leaves the Hub to them (NOTES.md, rule 11): a factor of 8, so that one of 4 is worth a word. */
+static gboolean
+is_another_rate (guint64 told, guint64 rate)
+{
+  return (told == 0) != (rate == 0) || MAX (told, rate) / HUB_RATE_NEWS > MIN (told, rate);
+}
+
 void
 exo_announcer_hub (ExoAnnouncer *announcer, gboolean reachable, guint64 rate)
 {
-  if (announcer->hub == reachable)
-    {
-      announcer->hub_rate = rate; /* goes out with the next hello; a rate alone is no event */
-      return;
-    }
-  announcer->hub = reachable;
   announcer->hub_rate = rate;
+  if (announcer->hub == reachable && !is_another_rate (announcer->told_hub_rate, rate))
+    return;
+  announcer->hub = reachable;
+  announcer->told_hub_rate = rate;
   for (guint i = 0; i < announcer->subscribers->len; i++)
     {
       Subscriber *subscriber = g_ptr_array_index (announcer->subscribers, i);

@@ -54,6 +54,7 @@ void exo_announcer_event (ExoAnnouncer *announcer,
 void exo_announcer_wants (ExoAnnouncer *announcer, const char *oid, gboolean wants);
 /* The blob is known of now, or all of it changed: its whole state is sent to those who asked for it. */
 void exo_announcer_state (ExoAnnouncer *announcer, const char *oid);
+/* As often as anything is known anew: neighbours are told of a rate that became known, or is another one altogether. */
 void exo_announcer_hub (ExoAnnouncer *announcer, gboolean reachable, guint64 rate);
 void exo_announcer_link (ExoAnnouncer *announcer, const ExoWireLink *link);
 

@@ -113,9 +113,10 @@ own_rank (const ExoPlan *plan, const Blob *blob, guint32 unit, guint limit)
 static guint
 runs_in_flight (const ExoPlan *plan, guint n_nodes)
 {
-  if (plan->config.hub_runs > 0)
-    return plan->config.hub_runs;
-  return n_nodes <= 1 ? 4 : n_nodes <= 8 ? 2 : 1;
+  guint usual = n_nodes <= 1 ? 4 : n_nodes <= 8 ? 2 : 1;
+  guint runs = plan->config.hub_runs > 0 ? plan->config.hub_runs : usual;
+
+  return plan->hub_most > 0 ? MIN (runs, plan->hub_most) : runs;
 }
 
 /* Guided self-scheduling: half of what is free, shared out, so that all links finish together. Below
@@ -341,7 +342,10 @@ next_detour (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
 gboolean
 exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
 {
-  if (!plan->hub || now_us < plan->hub_blocked_us || now_us < plan->hub_backoff_us)
+  guint in_flight = plan->fetches->len - plan->n_peer_fetches;
+
+  if (!plan->hub || now_us < plan->hub_blocked_us || now_us < plan->hub_backoff_us ||
+      (plan->hub_most > 0 && in_flight >= plan->hub_most))
     return FALSE;
   exo_plan_advance_fronts (plan);
   return next_free_run (plan, now_us, out_action) || next_detour (plan, now_us, out_action);

@@ -158,6 +158,7 @@ struct ExoPlan
   gboolean detour;
   gint64 hub_blocked_us, hub_backoff_us, hub_rtt_us;
   guint hub_failures; /* in a row */
+  guint hub_most;     /* fetches from there at once; 0: any */
   guint64 hub_rate;
   GPtrArray *idle; /* scratch: Peer */
 };

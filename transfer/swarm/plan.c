@@ -299,6 +299,12 @@ exo_plan_set_hub (ExoPlan *plan,
   plan->hub_rate = rate;
 }
 
+void
+exo_plan_set_hub_fetches (ExoPlan *plan, guint most)
+{
+  plan->hub_most = most;
+}
+
 /* What is under way though peers have it ends at once: from here on it costs money. */
 void
 exo_plan_set_metered (ExoPlan *plan, gboolean metered)

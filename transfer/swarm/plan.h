@@ -104,6 +104,9 @@ void exo_plan_set_hub (ExoPlan *plan,
                        guint64 rate,
                        gint64 rtt_us);
 
+/* At most so many fetches from the Hub in flight, however short; 0: as the rules say (NOTES.md), as at first. Those in flight go on. */
+void exo_plan_set_hub_fetches (ExoPlan *plan, guint most);
+
 /* TRUE: what comes from the Hub is dear (paid by volume, capped), so what peers have is never fetched
  * there, however slow they are. FALSE at first. */
 void exo_plan_set_metered (ExoPlan *plan, gboolean metered);

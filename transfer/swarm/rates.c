@@ -41,6 +41,17 @@ report_detour (ExoSwarm *swarm)
                  : "what neighbours have is fetched from them alone again");
 }
 
+/* A rate that is set is known before anything was measured. */
+static guint64
+hub_rate (ExoSwarm *swarm, gint64 now_us)
+{
+  guint64 rate = exo_pace_rate (&swarm->hub_pace, EXO_PACE_HUB_US, now_us);
+
+  if (swarm->hub_limit == 0)
+    return rate;
+  return rate > 0 ? MIN (rate, swarm->hub_limit) : swarm->hub_limit;
+}
+
 void
 exo_rates_tell (ExoSwarm *swarm)
 {
@@ -48,9 +59,10 @@ exo_rates_tell (ExoSwarm *swarm)
   guint64 best = exo_pace_best (&swarm->lan_pace, EXO_PACE_LAN_US, now_us);
   ExoHubState hub;
 
-  exo_hub_get_state (swarm->hub, &hub);
-  exo_plan_set_hub (swarm->plan, hub.reachable, hub.blocked_until_us,
-                    exo_pace_rate (&swarm->hub_pace, EXO_PACE_HUB_US, now_us), hub.first_byte_us);
+  exo_swarm_hub_state (swarm, &hub);
+  exo_announcer_hub (swarm->announcer, hub.reachable, hub.rate);
+  exo_plan_set_hub (swarm->plan, hub.reachable, hub.blocked_until_us, hub_rate (swarm, now_us),
+                    hub.first_byte_us);
   exo_plan_set_lan_rate (swarm->plan, exo_pace_rate (&swarm->lan_pace, EXO_PACE_LAN_US, now_us));
   tell_neighbours_rates (swarm, now_us);
   if (!exo_pace_is_news (swarm->link.rate, best))

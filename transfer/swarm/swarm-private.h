@@ -74,7 +74,9 @@ struct ExoSwarm
   gboolean settled;  /* the neighbours present at the start are known */
   gboolean isolated; /* all neighbours fell silent: they may be back any moment */
   gboolean hub_reachable;
-  gboolean pausing; /* informed_source is the pause before the Hub is asked */
+  gboolean hub_denied; /* by the user, for now */
+  guint64 hub_limit;   /* bytes/s, as the user wants it; 0: none */
+  gboolean pausing;    /* informed_source is the pause before the Hub is asked */
   gboolean stopping;
 };
 
@@ -120,6 +122,8 @@ struct ExoWant
 };
 
 /* swarm.c */
+/* The Hub as this node may use it: what the user denies is not reachable, and no faster than allowed. */
+void exo_swarm_hub_state (ExoSwarm *swarm, ExoHubState *out_state);
 void exo_swarm_pump_soon (ExoSwarm *swarm);
 void exo_swarm_subscribe_soon (ExoSwarm *swarm);
 void exo_swarm_warn (ExoSwarm *swarm, const char *kind, const char *format, ...)

@@ -72,21 +72,52 @@ exo_swarm_pump_soon (ExoSwarm *swarm)
     swarm->pump_source = g_idle_add_full (G_PRIORITY_DEFAULT, pump, swarm, NULL);
 }
 
+void
+exo_swarm_hub_state (ExoSwarm *swarm, ExoHubState *out_state)
+{
+  exo_hub_get_state (swarm->hub, out_state);
+  out_state->reachable = out_state->reachable && !swarm->hub_denied;
+  if (swarm->hub_limit > 0)
+    out_state->rate =
+        out_state->rate > 0 ? MIN (out_state->rate, swarm->hub_limit) : swarm->hub_limit;
+}
+
 static void
 on_hub_changed (ExoHub *hub, gpointer user_data)
 {
   ExoSwarm *swarm = user_data;
   ExoHubState state;
 
-  exo_hub_get_state (hub, &state);
+  exo_swarm_hub_state (swarm, &state);
   exo_rates_tell (swarm);
-  exo_announcer_hub (swarm->announcer, state.reachable, state.rate);
   exo_swarm_pump_soon (swarm);
   /* Where the Hub was out of reach the neighbours probably were, too: they are heard first. */
   if (state.reachable && !swarm->hub_reachable && swarm->isolated)
     exo_swarm_gather (swarm);
   swarm->hub_reachable = state.reachable;
   swarm->callbacks.hub_changed (swarm, swarm->user_data);
+}
+
+static void
+leave_hub (ExoSwarm *swarm)
+{
+  GHashTableIter iter;
+  ExoJob *job;
+
+  g_hash_table_iter_init (&iter, swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    exo_flights_leave_hub (job);
+}
+
+void
+exo_swarm_limit_hub (ExoSwarm *swarm, gboolean allowed, guint64 rate, guint most)
+{
+  swarm->hub_denied = !allowed;
+  swarm->hub_limit = rate;
+  exo_plan_set_hub_fetches (swarm->plan, most);
+  on_hub_changed (swarm->hub, swarm);
+  if (!allowed)
+    leave_hub (swarm);
 }
 
 void
@@ -135,7 +166,7 @@ exo_swarm_subscription (ExoSwarm *swarm)
   ExoWireHello *hello = g_new0 (ExoWireHello, 1);
   ExoHubState state;
 
-  exo_hub_get_state (swarm->hub, &state);
+  exo_swarm_hub_state (swarm, &state);
   g_strlcpy (hello->id, swarm->node_id, sizeof hello->id);
   hello->name = g_strdup (swarm->node_name);
   hello->port = exo_lan_server_port (swarm->server);

@@ -65,6 +65,11 @@ void exo_swarm_set_link_speed (ExoSwarm *swarm, guint64 speed);
 /* TRUE: bytes from the Hub cost money, see exo_plan_set_metered(). FALSE at first. */
 void exo_swarm_set_metered (ExoSwarm *swarm, gboolean metered);
 
+/* What this node's user allows: @allowed: FALSE: nothing is fetched from the Hub any more, what is under way from there ends,
+ * and neighbours are told that they cannot count on this node. @rate: bytes/s of all fetches from there, as the fetcher
+ * keeps it; @most: such fetches at once; 0 each: any. TRUE, 0, 0 at first. */
+void exo_swarm_limit_hub (ExoSwarm *swarm, gboolean allowed, guint64 rate, guint most);
+
 GPtrArray *exo_swarm_neighbours (ExoSwarm *swarm); /* (transfer container) */
 const char *exo_neighbour_id (ExoNeighbour *neighbour);
 const char *exo_neighbour_name (ExoNeighbour *neighbour);
