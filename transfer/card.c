@@ -51,7 +51,7 @@ exo_engine_card (ExoEngine *engine)
   add_text (builder, "name", engine->node_name);
   add_text (builder, "version", EXO_VERSION);
   json_builder_set_member_name (builder, "hub");
-  json_builder_add_boolean_value (builder, engine->hub_reachable);
+  json_builder_add_boolean_value (builder, self.hub_reachable);
   /* The word alone: what model it is may be nobody's business (a private or gated one). */
   if (*self.exo_state != '\0')
     add_text (builder, "exo", self.exo_state);

@@ -114,6 +114,9 @@ judge_hub (Diagnosis *diagnosis)
         diagnosis, "hub", "fail",
         g_strdup_printf (_ ("The Hub at %s cannot be reached: %s"), endpoint, diagnosis->hub_error),
         _ ("Check the internet connection, HF_ENDPOINT and the proxy variables. What neighbours hold can be pulled all the same."));
+  else if (!exo_limiter_allows_hub (diagnosis->engine->limiter))
+    add (diagnosis, "hub", "warn", g_strdup (exo_limiter_why (diagnosis->engine->limiter)),
+         _ ("It goes on by itself. See exoctl limits."));
   else if (state.blocked_until_us > g_get_monotonic_time ())
     add (diagnosis, "hub", "warn",
          g_strdup_printf (_ ("The Hub at %s asked to wait (rate limit)."), endpoint),
@@ -152,7 +155,7 @@ part_done (GTask *task)
 
   if (--diagnosis->n_pending > 0)
     return;
-  if (diagnosis->engine->swarm == NULL)
+  if (diagnosis->engine->limiter == NULL)
     {
       g_task_return_new_error (task, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED,
                                _ ("exo-agent is stopping"));

@@ -12,6 +12,7 @@
  *   listing.c   where a transfer's list of files comes from, and its later confirmation
  *   record.c    a transfer as the JSON text that survives a restart
  *   node.c      a machine of the lab, as shown to users
+ *   limiter.c   what the user allows: kept, counted, carried out
  *   scan.c      what other tools downloaded: found, and asked about
  *   card.c      what this node says of itself
  *   look.c      what exo is at, here and on the neighbours
@@ -31,6 +32,7 @@ G_BEGIN_DECLS
 
 typedef struct ExoStatics ExoStatics;
 typedef struct ExoLook ExoLook;
+typedef struct ExoLimiter ExoLimiter;
 typedef struct ExoListing ExoListing;
 typedef struct ExoEndpoint ExoEndpoint;
 
@@ -43,6 +45,7 @@ struct _ExoEngine
   ExoStore *store;
   ExoSwarm *swarm;
   ExoStatics *statics;
+  ExoLimiter *limiter;   /* NULL before the engine started, and once it stopped */
   ExoLook *look;         /* NULL only in an engine that could not start */
   ExoEndpoint *endpoint; /* (nullable): switched off, or no port is free */
   GPtrArray *transfers;  /* ExoTransfer, owned, by id */
@@ -241,6 +244,17 @@ void exo_look_card_wanted (ExoLanRequest *request, gpointer look);
 void
 exo_look_stop (ExoLook *look); /* who waits is answered; before the LAN server and the nodes go */
 void exo_look_free (ExoLook *look); /* after the fetcher; NULL is fine */
+
+/* limiter.c */
+ExoLimiter *exo_limiter_new (ExoEngine *engine, const char *state_dir, const ExoLimits *configured);
+void exo_limiter_free (ExoLimiter *limiter); /* before the Hub; NULL is fine */
+void exo_limiter_save (ExoLimiter *limiter); /* the bytes of the month */
+void exo_limiter_look (ExoLimiter *limiter); /* what may be done now */
+/* "", or a sentence: why the Hub is not asked for files, and until when. Borrowed until the next main loop turn */
+const char *exo_limiter_why (ExoLimiter *limiter);
+gboolean exo_limiter_allows_hub (ExoLimiter *limiter);
+/* One more fetch from the Hub that the plan does not know of may begin. */
+gboolean exo_limiter_has_room (ExoLimiter *limiter);
 
 /* watch.c */
 void exo_engine_watch (ExoEngine *engine, gint64 now_us); /* as long as something is transferred */

@@ -48,6 +48,7 @@ save_totals (ExoEngine *engine)
   exo_store_set_counter (engine->store, "from-lan",
                          engine->base_from_lan + exo_swarm_bytes_from_lan (engine->swarm));
   exo_store_set_counter (engine->store, "served", engine->base_served + bytes_served (engine));
+  exo_limiter_save (engine->limiter);
 }
 
 void
@@ -144,6 +145,7 @@ check_restored (ExoEngine *engine, gint64 now_us)
       return;
   engine->restored = TRUE;
   g_signal_emit (engine, signals[RESTORED], 0);
+  exo_limiter_look (engine->limiter); /* now somebody hears a warning */
 }
 
 static gboolean
@@ -478,6 +480,7 @@ exo_engine_new (const ExoEngineConfig *config, GError **error)
   engine->base_from_lan = exo_store_get_counter (engine->store, "from-lan");
   engine->base_served = exo_store_get_counter (engine->store, "served");
   engine->self = exo_node_new (engine, NULL);
+  engine->limiter = exo_limiter_new (engine, config->state_dir, &config->limits);
   engine->statics = exo_statics_new (engine, config->peers);
   engine->look = exo_look_new (engine, config->exo_port);
   exo_lan_server_set_card (exo_swarm_server (engine->swarm), exo_look_card_wanted, engine->look);
@@ -536,8 +539,9 @@ exo_engine_stop (ExoEngine *engine)
   g_clear_pointer (&engine->statics, exo_statics_free);
   exo_look_stop (engine->look);
   lose_nodes (engine);
-  if (engine->swarm != NULL)
+  if (engine->limiter != NULL)
     stop_transfers (engine);
+  g_clear_pointer (&engine->limiter, exo_limiter_free);
   /* It turns the main loop until all is landed: callbacks that come meanwhile still find it. */
   exo_swarm_free (engine->swarm);
   engine->swarm = NULL;

@@ -12,6 +12,7 @@
 
 #include "transfer/error.h"
 #include "transfer/hub/manifest.h"
+#include "transfer/limit.h"
 
 G_BEGIN_DECLS
 
@@ -43,6 +44,7 @@ typedef struct
   gboolean serve_programs; /* the Hub-compatible endpoint on 127.0.0.1 */
   guint16 endpoint_port;   /* of it; 0 any */
   guint16 exo_port;        /* of the API of exo on 127.0.0.1; 0: exo is not asked what it does */
+  ExoLimits limits; /* unless others were set by exo_engine_set_limits(), maybe in an earlier run */
 } ExoEngineConfig;
 
 /* Signals of ExoEngine:
@@ -51,7 +53,8 @@ typedef struct
  *   "restored": what the transfers of an earlier run have on disk is known; once, soon after the start
  *   "idle": nothing moves any more
  *   "node-failed" (const char *id): it does not answer; discovery should look again
- *   "warning" (const char *kind, const char *message): kind is one of "disk", "peer", "hub", "upstream", "network"
+ *   "warning" (const char *kind, const char *message): kind is one of "disk", "peer", "hub", "upstream", "network",
+ *     "limit"
  *   "changed": some total below changed; at most four times a second
  * All are emitted from the main loop or as the last thing a call does: a handler may call anything but exo_engine_stop().
  * @error: DISK, FAILED */
@@ -71,6 +74,22 @@ void exo_engine_network_changed (ExoEngine *engine);
 /* TRUE: bytes from the Hub cost money or are capped, so nothing that a neighbour has is fetched there, however slow
  * the neighbour is. FALSE at first. */
 void exo_engine_set_metered (ExoEngine *engine, gboolean metered);
+
+/* What the user allows. Set here a limit goes before that of the configuration, at once and in later runs, until it is reset. */
+typedef struct
+{
+  ExoLimits limits;    /* in force */
+  guint set;           /* bits 1 << ExoLimit: set here */
+  guint64 month_bytes; /* of files, from the Hub, in this calendar month */
+  ExoHubWait wait;     /* why the Hub is not asked for files now */
+  gint64 until_s;      /* Unix time: it may be again; 0 if it may */
+} ExoLimitsState;
+
+void exo_engine_get_limits (ExoEngine *engine, ExoLimitsState *out_state);
+/* @which: bits 1 << ExoLimit. @limits: as exo_limit_check() allows. All of it or nothing. @error: DISK */
+gboolean
+exo_engine_set_limits (ExoEngine *engine, const ExoLimits *limits, guint which, GError **error);
+gboolean exo_engine_reset_limits (ExoEngine *engine, guint which, GError **error);
 
 /* A second pull of the same model, revision and globs returns the transfer there is. One that was paused or had failed goes on
  * with its commit; a complete one asks the Hub what the revision is now, and stays as it is if the Hub cannot be reached.

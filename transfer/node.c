@@ -253,6 +253,6 @@ exo_node_get_info (ExoNode *node, ExoNodeInfo *out_info)
       out_info->name = node->engine->node_name;
       out_info->self = TRUE;
       out_info->state = "connected";
-      out_info->hub_reachable = hub.reachable;
+      out_info->hub_reachable = hub.reachable && exo_limiter_allows_hub (node->engine->limiter);
     }
 }

@@ -38,7 +38,7 @@ waiting_for (ExoTransfer *transfer)
 {
   ExoHubState hub;
 
-  if (transfer->engine->hub == NULL) /* it was stopped */
+  if (transfer->engine->limiter == NULL) /* it was stopped */
     return "";
   for (guint i = 0; transfer->files != NULL && i < transfer->files->len; i++)
     {
@@ -48,6 +48,8 @@ waiting_for (ExoTransfer *transfer)
     }
   if (transfer->state != EXO_TRANSFER_TRANSFERRING || exo_rate_meter_rate (&transfer->meter) > 0)
     return "";
+  if (!exo_limiter_allows_hub (transfer->engine->limiter))
+    return exo_limiter_why (transfer->engine->limiter);
   exo_hub_get_state (transfer->engine->hub, &hub);
   if (hub.blocked_until_us > g_get_monotonic_time ())
     return "The Hub asked to wait: going on in a while.";

@@ -31,6 +31,7 @@ struct _ExoEngine
   GObject parent_instance;
 
   ExoEngineTotals totals;
+  ExoLimitsState limits;
   GPtrArray *transfers, *nodes, *models, *findings, *wrong;
   GError *next_error;
   char *last_call;
@@ -613,4 +614,40 @@ exo_finding_free (ExoFinding *finding)
   g_free (finding->summary);
   g_free (finding->advice);
   g_free (finding);
+}
+
+/* Limits -------------------------------------------------------------------------------------------- */
+
+ExoLimitsState *
+fake_engine_limits (ExoEngine *engine)
+{
+  return &engine->limits;
+}
+
+void
+exo_engine_get_limits (ExoEngine *engine, ExoLimitsState *out_state)
+{
+  *out_state = engine->limits;
+}
+
+gboolean
+exo_engine_set_limits (ExoEngine *engine, const ExoLimits *limits, guint which, GError **error)
+{
+  if (take_next_error (engine, error))
+    return FALSE;
+  exo_limits_copy (&engine->limits.limits, limits, which);
+  engine->limits.set |= which;
+  return TRUE;
+}
+
+gboolean
+exo_engine_reset_limits (ExoEngine *engine, guint which, GError **error)
+{
+  static const ExoLimits none = { 0 };
+
+  if (take_next_error (engine, error))
+    return FALSE;
+  exo_limits_copy (&engine->limits.limits, &none, which & engine->limits.set);
+  engine->limits.set &= ~which;
+  return TRUE;
 }

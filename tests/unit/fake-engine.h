@@ -16,6 +16,7 @@ ExoEngine *fake_engine_new (void);
 void fake_engine_fail_next (ExoEngine *engine, int code, const char *message);
 /* Writable; fake_engine_changed() tells. Strings put in have to outlive the engine. */
 ExoEngineTotals *fake_engine_totals (ExoEngine *engine);
+ExoLimitsState *fake_engine_limits (ExoEngine *engine); /* no key file: what is reset is off */
 void fake_engine_changed (ExoEngine *engine);
 void fake_engine_warn (ExoEngine *engine, const char *kind, const char *message);
 /* ExoStoredModel and ExoFinding to list, utf8 paths that Verify finds wrong. */

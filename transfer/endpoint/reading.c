@@ -443,14 +443,17 @@ on_peeked (ExoHubFetch *hub_fetch, const GError *error, gpointer user_data)
   reading_unref (reading);
 }
 
-/* FALSE: there is no memory for it; then it is a download like any other. */
+/* FALSE: there is no memory for it, or the user's limits are against it; then it is a download like any other. */
 static gboolean
 peek (ExoReading *reading)
 {
   static const ExoHubFetchCallbacks callbacks = { NULL, on_peeked };
-  int fd = memfd_create ("exo-peek", MFD_CLOEXEC);
   Peek *peeked;
+  int fd;
 
+  if (!exo_limiter_has_room (reading->endpoint->engine->limiter))
+    return FALSE;
+  fd = memfd_create ("exo-peek", MFD_CLOEXEC);
   if (fd < 0)
     return FALSE;
   peeked = g_new (Peek, 1);

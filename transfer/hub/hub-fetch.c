@@ -356,10 +356,18 @@ on_odd_answer (ExoHubFetch *fetch, const GError *error)
 static void
 count_bytes (ExoHubFetch *fetch, guint64 n)
 {
+  ExoHub *hub = fetch->hub;
+  void (*rang) (ExoHub * hub, gpointer user_data);
+
   if (n <= fetch->counted)
     return;
-  fetch->hub->state.bytes += n - fetch->counted;
+  hub->state.bytes += n - fetch->counted;
   fetch->counted = n;
+  if (hub->rang == NULL || hub->state.bytes < hub->alarm_bytes)
+    return;
+  rang = hub->rang;
+  hub->rang = NULL;
+  rang (hub, hub->rang_data);
 }
 
 static void
@@ -447,6 +455,7 @@ request (ExoHubFetch *fetch, const char *url, guint serial)
                                     .method = "GET",
                                     .url = url,
                                     .headers = headers,
+                                    .limited = TRUE,
                                     .connect_timeout_ms = hub->times.connect_timeout_ms,
                                     .stall_timeout_ms = hub->times.stall_timeout_ms,
                                     .first = fetch->first + fetch->written,

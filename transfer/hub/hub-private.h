@@ -42,7 +42,10 @@ struct ExoHub
   ExoHubState state;
   void (*changed) (ExoHub *hub, gpointer user_data);
   gpointer changed_data;
-  ExoFetch *probe;       /* (nullable): under way, with a reference to the hub */
+  ExoFetch *probe;     /* (nullable): under way, with a reference to the hub */
+  guint64 alarm_bytes; /* of state.bytes */
+  void (*rang) (ExoHub *hub, gpointer user_data); /* (nullable) */
+  gpointer rang_data;
   GHashTable *addresses; /* (element-type utf8 Address), hub-fetch.c */
   GList *calls;          /* (element-type ExoHubCall) */
   GList *fetches;        /* (element-type ExoHubFetch) */

@@ -80,6 +80,7 @@ exo_hub_free (ExoHub *hub)
   hub->changed = NULL;
   if (hub->probe != NULL)
     exo_fetch_cancel (hub->probe);
+  hub->rang = NULL;
   while (hub->fetches != NULL)
     exo_hub_fetch_abandon (hub->fetches->data);
   while (hub->calls != NULL)
@@ -92,6 +93,7 @@ exo_hub_get_state (ExoHub *hub, ExoHubState *out_state)
 {
   *out_state = hub->state;
   out_state->has_token = hub->token != NULL;
+  out_state->n_fetches = g_list_length (hub->fetches);
   if (out_state->blocked_until_us <= g_get_monotonic_time ())
     out_state->blocked_until_us = 0;
 }
@@ -109,6 +111,17 @@ exo_hub_set_watch (ExoHub *hub,
 {
   hub->changed = changed;
   hub->changed_data = user_data;
+}
+
+void
+exo_hub_set_alarm (ExoHub *hub,
+                   guint64 bytes,
+                   void (*rang) (ExoHub *hub, gpointer user_data),
+                   gpointer user_data)
+{
+  hub->alarm_bytes = bytes;
+  hub->rang = rang;
+  hub->rang_data = user_data;
 }
 
 void

@@ -34,6 +34,7 @@ typedef struct
   guint64
       bytes; /* file bytes received from the Hub and its CDN since the start, those of failed attempts too */
   guint64 requests;   /* HTTP requests since the start */
+  guint n_fetches;    /* exo_hub_fetch() under way */
   gboolean reachable; /* the last exchange got an HTTP answer below 500 (TRUE before the first) */
   gint64 blocked_until_us; /* monotonic: back-off or rate limit; 0 if none */
   guint64 rate;            /* bytes/s, smoothed over single fetches; 0 unknown */
@@ -49,6 +50,13 @@ void exo_hub_probe (ExoHub *hub);
 /* Called whenever reachable or blocked_until_us changed. */
 void exo_hub_set_watch (ExoHub *hub,
                         void (*changed) (ExoHub *hub, gpointer user_data),
+                        gpointer user_data);
+
+/* @rang is called once, when the bytes of the state are @bytes or more, from within a fetch's report: what is under way may be
+ * cancelled there. Another alarm takes its place. */
+void exo_hub_set_alarm (ExoHub *hub,
+                        guint64 bytes,
+                        void (*rang) (ExoHub *hub, gpointer user_data),
                         gpointer user_data);
 
 /* The revision resolved to a commit, then the whole recursive listing at that commit, all pages.
