@@ -281,6 +281,7 @@ start_engine (ExoAgent *agent, const ExoConfig *config, GError **error)
     .serve_programs = config->serve_programs,
     .endpoint_port = config->endpoint_port,
     .exo_port = config->exo_port,
+    .limits = config->limits,
   };
 
   say_missing_roots (config);

@@ -9,6 +9,8 @@
 #include <pwd.h>
 #include <string.h>
 
+#include "agent/amount.h"
+
 typedef struct
 {
   const char *path; /* for messages */
@@ -27,6 +29,7 @@ static const struct
   { "cache", { "path", "roots" } },
   { "endpoint", { "enabled", "port" } },
   { "exo", { "api", "link" } },
+  { "limits", { "hub-rate", "lan-upload-rate", "hub-connections", "monthly-cap", "hub-hours" } },
 };
 
 /* Paths ---------------------------------------------------------------------------------------- */
@@ -180,7 +183,7 @@ check_groups (const Sources *sources, GError **error)
       if (i == G_N_ELEMENTS (known_groups))
         {
           g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-                       _ ("%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint, exo"),
+                       _ ("%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint, exo, limits"),
                        sources->path, *group);
           return FALSE;
         }
@@ -537,6 +540,52 @@ load_exo (const Sources *sources, ExoConfig *config, GError **error)
   return get_path (sources, "exo", "link", &config->exo_link, error);
 }
 
+static gboolean
+parse_amount (ExoLimit limit, const char *text, guint64 *out_amount)
+{
+  if (limit == EXO_LIMIT_HUB_CONNECTIONS)
+    return strcmp (text, "off") == 0 ||
+           g_ascii_string_to_unsigned (text, 10, 1, G_MAXUINT32, out_amount, NULL);
+  return exo_amount_parse (text, limit != EXO_LIMIT_MONTHLY_CAP, out_amount);
+}
+
+static gboolean
+load_amount (const Sources *sources, ExoLimit limit, guint64 *out_amount, GError **error)
+{
+  static const char *const examples[EXO_LIMIT_N_AMOUNTS] = { "20MB/s", "20MB/s", "4", "500GB" };
+  const char *key = exo_limit_name (limit);
+  g_autofree char *value = NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (!get_string (sources, "limits", key, &value, error))
+    return FALSE;
+  if (value == NULL)
+    return TRUE;
+  if (!parse_amount (limit, value, out_amount))
+    return fail (sources, "limits", key, error, "\"%s\" is nothing like %s or off", value,
+                 examples[limit]);
+  if (!exo_limit_check (limit, *out_amount, &local))
+    return fail (sources, "limits", key, error, "\"%s\": %s", value, local->message);
+  return TRUE;
+}
+
+static gboolean
+load_limits (const Sources *sources, ExoConfig *config, GError **error)
+{
+  g_autofree char *hours = NULL;
+  g_autoptr (GError) local = NULL;
+
+  for (guint i = 0; i < EXO_LIMIT_N_AMOUNTS; i++)
+    if (!load_amount (sources, (ExoLimit) i, &config->limits.amounts[i], error))
+      return FALSE;
+  if (!get_string (sources, "limits", "hub-hours", &hours, error))
+    return FALSE;
+  if (hours != NULL && strcmp (hours, "off") != 0 &&
+      !exo_hours_parse (hours, &config->limits.hours, &local))
+    return fail (sources, "limits", "hub-hours", error, "\"%s\": %s", hours, local->message);
+  return TRUE;
+}
+
 /* Takes @path. */
 static void
 add_root (GPtrArray *roots, char *path)
@@ -666,7 +715,8 @@ exo_config_load (const char *path, char **environment, GError **error)
   if (!read_file (&sources, path == NULL, error) || !load_agent (&sources, config, error) ||
       !load_lan (&sources, config, error) || !load_programs (&sources, config, error) ||
       !load_hub (&sources, config, error) || !load_cache (&sources, config, error) ||
-      !load_exo (&sources, config, error) || !load_roots (&sources, config, error))
+      !load_exo (&sources, config, error) || !load_limits (&sources, config, error) ||
+      !load_roots (&sources, config, error))
     return NULL;
   return g_steal_pointer (&config);
 }

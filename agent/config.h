@@ -22,6 +22,10 @@
  *           link=        a folder; default: none. Complete models are linked there for exo (exo-link.h)
  *   [cache] path=        default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, $HF_HOME/hub
  *           roots=       FOLDER;FOLDER...: files in them are sources, too; beside those of exo
+ *   [limits] hub-rate=, lan-upload-rate=  such as 20MB/s (amount.h), or off (default), as all of these
+ *           hub-connections= 1 to 64
+ *           monthly-cap= such as 500GB
+ *           hub-hours=   HH:MM-HH:MM,HH:MM-HH:MM...: local time
  *
  * HF_HOME defaults to $XDG_CACHE_HOME/huggingface, ~/.cache/huggingface. In folders and files a leading ~ or
  * ~USER, then $NAME and ${NAME} are replaced; unknown ones stay as they are, as in Python. A relative path in
@@ -37,6 +41,8 @@
 #pragma once
 
 #include <gio/gio.h>
+
+#include "transfer/limit.h"
 
 G_BEGIN_DECLS
 
@@ -76,6 +82,7 @@ typedef struct
       token_path; /* (nullable): to be read when a token is needed, if @token is NULL; may not exist */
   gboolean offline;
   ExoMetered metered;
+  ExoLimits limits;
   char *cache;  /* the Hub cache: models--ORG--NAME lie in it */
   char **roots; /* never NULL; each once, those of the key file first */
   char *

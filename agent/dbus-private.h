@@ -28,6 +28,10 @@ char *exo_dbus_node_path (ExoNode *node);
 
 /* The methods of org.exo.Agent1, handled on @iface as long as both live. @dbus outlives @iface. */
 void exo_dbus_connect_methods (ExoDbus *dbus, ExoEngine *engine, ExoAgent1 *iface);
+/* SetLimits and ResetLimits, likewise. */
+void exo_dbus_connect_limits (ExoDbus *dbus, ExoAgent1 *iface);
+void exo_dbus_show_limits (ExoEngine *engine, ExoAgent1 *iface); /* as properties */
+ExoEngine *exo_dbus_engine (ExoDbus *dbus);
 /* (transfer full) (nullable) */
 ExoFinding *exo_dbus_mdns_finding (ExoDbus *dbus);
 

@@ -51,6 +51,12 @@ exo_dbus_mdns_finding (ExoDbus *dbus)
                                               : NULL;
 }
 
+ExoEngine *
+exo_dbus_engine (ExoDbus *dbus)
+{
+  return dbus->engine;
+}
+
 /* Objects and properties ------------------------------------------------------------------------ */
 
 static void
@@ -124,6 +130,7 @@ on_changed (ExoEngine *engine, ExoDbus *dbus)
   exo_agent1_set_bytes_from_hub (dbus->iface, totals.bytes_from_hub);
   exo_agent1_set_bytes_from_lan (dbus->iface, totals.bytes_from_lan);
   exo_agent1_set_bytes_served (dbus->iface, totals.bytes_served);
+  exo_dbus_show_limits (engine, dbus->iface);
 }
 
 static void
@@ -195,6 +202,7 @@ exo_dbus_new (GDBusConnection *connection,
   exo_agent1_set_discovery_state (dbus->iface, "starting");
   on_changed (engine, dbus);
   exo_dbus_connect_methods (dbus, engine, dbus->iface);
+  exo_dbus_connect_limits (dbus, dbus->iface);
 
   if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (dbus->iface), connection,
                                          EXO_DBUS_PATH, error))

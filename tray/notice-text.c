@@ -201,6 +201,8 @@ warning_title (const char *kind)
     return g_strdup (_ ("A neighbour's list of files was wrong"));
   if (g_str_equal (kind, "hub"))
     return g_strdup (_ ("The Hub cannot be used"));
+  if (g_str_equal (kind, "limit"))
+    return g_strdup (_ ("This month's limit of bytes from the Hub"));
   if (g_str_equal (kind, "network"))
     return g_strdup (_ ("Trouble with the network"));
   if (g_str_equal (kind, "tray"))

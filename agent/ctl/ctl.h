@@ -68,7 +68,7 @@ typedef struct
 
 extern const ExoCommand exo_command_pull, exo_command_status, exo_command_nodes, exo_command_models,
     exo_command_watch, exo_command_pause, exo_command_resume, exo_command_cancel, exo_command_cache,
-    exo_command_doctor, exo_command_env;
+    exo_command_doctor, exo_command_env, exo_command_limits;
 
 /* What help says beside the commands; summary and text are to be translated. */
 typedef struct

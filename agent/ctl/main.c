@@ -13,9 +13,9 @@
 #include "agent/i18n.h"
 
 static const ExoCommand *const commands[] = {
-  &exo_command_pull,   &exo_command_status, &exo_command_watch,  &exo_command_pause,
-  &exo_command_resume, &exo_command_cancel, &exo_command_nodes,  &exo_command_models,
-  &exo_command_cache,  &exo_command_env,    &exo_command_doctor,
+  &exo_command_pull,   &exo_command_status, &exo_command_watch, &exo_command_pause,
+  &exo_command_resume, &exo_command_cancel, &exo_command_nodes, &exo_command_models,
+  &exo_command_cache,  &exo_command_limits, &exo_command_env,   &exo_command_doctor,
 };
 
 static const ExoCommand *

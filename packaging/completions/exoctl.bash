@@ -22,6 +22,12 @@ _exoctl_transfers()
   exoctl status --json 2>/dev/null | sed -n 's/.*"id":\([0-9]*\),.*/\1/p'
 }
 
+# With $1 after each.
+_exoctl_limits()
+{
+  LC_ALL=C exoctl limits 2>/dev/null | sed -n "s/^\([a-z]*-[a-z-]*\)  .*/\1$1/p"
+}
+
 _exoctl_arguments()
 {
   case $1 in
@@ -29,6 +35,12 @@ _exoctl_arguments()
     pull) _exoctl_models ;;
     status) _exoctl_transfers ;;
     pause | resume | cancel) _exoctl_transfers; echo all ;;
+    limits)
+      case $COMP_CWORD:${COMP_WORDS[2]} in
+        2:*) echo set reset ;;
+        *:set) _exoctl_limits = ;;
+        *:reset) _exoctl_limits ;;
+      esac ;;
     models) if [ "$COMP_CWORD" -eq 2 ]; then echo list rm verify; else _exoctl_models; fi ;;
   esac
 }
@@ -55,6 +67,9 @@ _exoctl()
     words=$(_exoctl_arguments "${COMP_WORDS[1]}")
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  case ${COMPREPLY[0]} in
+    *=) compopt -o nospace 2>/dev/null ;;
+  esac
 }
 
 complete -F _exoctl exoctl

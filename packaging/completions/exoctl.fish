@@ -27,8 +27,17 @@ function __exoctl_starts
     test (count (commandline -opc)) -eq 1
 end
 
+function __exoctl_limits
+    LC_ALL=C exoctl limits 2>/dev/null | sed -n 's/^\([a-z]*-[a-z-]*\)  .*/\1/p'
+end
+
+function __exoctl_limits_verb
+    set -l words (commandline -opc)
+    test (count $words) -gt 2; and test "$words[2] $words[3]" = "limits $argv"
+end
+
 function __exoctl_verb
-    test (count (commandline -opc)) -eq 2; and __exoctl_after models
+    test (count (commandline -opc)) -eq 2; and __exoctl_after $argv
 end
 
 function __exoctl_verb_is_there
@@ -44,5 +53,8 @@ complete -c exoctl -n '__exoctl_after help' -a '(__exoctl_listed Commands; __exo
 complete -c exoctl -n '__exoctl_after pull' -a '(__exoctl_models)'
 complete -c exoctl -n '__exoctl_after status pause resume cancel' -a '(__exoctl_transfers)'
 complete -c exoctl -n '__exoctl_after pause resume cancel' -a all
-complete -c exoctl -n __exoctl_verb -a 'list rm verify'
+complete -c exoctl -n '__exoctl_verb models' -a 'list rm verify'
+complete -c exoctl -n '__exoctl_verb limits' -a 'set reset'
+complete -c exoctl -n '__exoctl_limits_verb set' -a '(__exoctl_limits)='
+complete -c exoctl -n '__exoctl_limits_verb reset' -a '(__exoctl_limits)'
 complete -c exoctl -n __exoctl_verb_is_there -a '(__exoctl_models)'

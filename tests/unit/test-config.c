@@ -110,6 +110,58 @@ models_of_exo_are_where_exo_keeps_them (void)
 }
 
 static void
+limits_are_amounts_counts_and_hours (void)
+{
+  g_autoptr (ExoConfig) config =
+      load ("[limits]\nhub-rate=20MB/s\nlan-upload-rate=400 Mbit/s\nhub-connections=4\n"
+            "monthly-cap=500GB\nhub-hours=22:00-07:00, 12:00-13:00\n",
+            NULL, NULL);
+  g_autoptr (ExoConfig) off = load ("[limits]\nhub-rate=off\nlan-upload-rate=off\n"
+                                    "hub-connections=off\nmonthly-cap=off\nhub-hours=off\n",
+                                    NULL, NULL);
+  static const ExoLimits none = { 0 };
+
+  CU_ASSERT_PTR_NOT_NULL_FATAL (config);
+  CU_ASSERT_EQUAL (config->limits.amounts[EXO_LIMIT_HUB_RATE], 20000000);
+  CU_ASSERT_EQUAL (config->limits.amounts[EXO_LIMIT_LAN_UPLOAD_RATE], 50000000);
+  CU_ASSERT_EQUAL (config->limits.amounts[EXO_LIMIT_HUB_CONNECTIONS], 4);
+  CU_ASSERT_EQUAL (config->limits.amounts[EXO_LIMIT_MONTHLY_CAP],
+                   G_GUINT64_CONSTANT (500000000000));
+  CU_ASSERT_EQUAL (config->limits.hours.n, 2);
+  CU_ASSERT_PTR_NOT_NULL_FATAL (off);
+  CU_ASSERT_EQUAL (memcmp (&off->limits, &none, sizeof none), 0);
+}
+
+static void
+limits_that_make_no_sense_are_told (void)
+{
+  static const struct
+  {
+    const char *line, *message;
+  } rows[] = {
+    { "hub-rate=20MB", "[limits] hub-rate: \"20MB\" is nothing like 20MB/s or off" },
+    { "lan-upload-rate=10kB/s", "[limits] lan-upload-rate: \"10kB/s\": from 100 kB/s" },
+    { "hub-connections=0", "[limits] hub-connections: \"0\" is nothing like 4 or off" },
+    { "hub-connections=65", "a number from 1 to 64" },
+    { "monthly-cap=500GB/s", "is nothing like 500GB or off" },
+    { "monthly-cap=", "is empty" },
+    { "hub-hours=22-07", "[limits] hub-hours: \"22-07\": must be like 22:00-07:00" },
+    { "rate=20MB/s", "unknown key" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree char *text = g_strdup_printf ("[limits]\n%s\n", rows[i].line);
+      g_autoptr (GError) error = NULL;
+
+      CU_ASSERT_PTR_NULL (load (text, NULL, &error));
+      CU_ASSERT_PTR_NOT_NULL_FATAL (error);
+      if (strstr (error->message, rows[i].message) == NULL)
+        CU_FAIL (rows[i].message);
+    }
+}
+
+static void
 the_cache_is_where_python_would_look (void)
 {
   const struct
@@ -364,6 +416,8 @@ a_file_asked_for_must_be_there (void)
 
 EXO_SUITE ("config",
            TEST (without_anything_there_are_defaults),
+           TEST (limits_are_amounts_counts_and_hours),
+           TEST (limits_that_make_no_sense_are_told),
            TEST (exo_is_asked_where_its_api_is),
            TEST (models_of_exo_are_where_exo_keeps_them),
            TEST (the_cache_is_where_python_would_look),

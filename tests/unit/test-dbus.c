@@ -683,6 +683,93 @@ transfers_pause_resume_and_refuse_by_state (void)
                "org.exo.Agent1.Error.BadState: org/model is complete");
 }
 
+/* Limits --------------------------------------------------------------------------------------- */
+
+#define NO_LIMITS                                                                                  \
+  "{'hub-rate': <uint64 0>, 'lan-upload-rate': <uint64 0>, 'hub-connections': <uint64 0>, "        \
+  "'monthly-cap': <uint64 0>, 'hub-hours': <''>}"
+
+static void
+set_limits (Fixture *f, const char *limits, const char *expected)
+{
+  ASSERT_CALL (f, EXO_DBUS_PATH, MAIN, "SetLimits", g_variant_new_parsed (limits), expected);
+}
+
+static void
+limits_are_set_shown_and_reset (void)
+{
+  g_autoptr (Fixture) f = set_up ();
+
+  assert_property (f, EXO_DBUS_PATH, MAIN, "Limits", NO_LIMITS);
+  set_limits (f,
+              "({'hub-rate': <uint64 20000000>, 'hub-connections': <uint64 4>, "
+              "'hub-hours': <'22:00-7:00'>},)",
+              "()");
+  assert_property (f, EXO_DBUS_PATH, MAIN, "Limits",
+                   "{'hub-rate': <uint64 20000000>, 'lan-upload-rate': <uint64 0>, "
+                   "'hub-connections': <uint64 4>, 'monthly-cap': <uint64 0>, "
+                   "'hub-hours': <'22:00-07:00'>}");
+  assert_property (f, EXO_DBUS_PATH, MAIN, "LimitsSet",
+                   "['hub-rate', 'hub-connections', 'hub-hours']");
+  WAIT_UNTIL (f, got_signal (f, "'LimitsSet': <['hub-rate'"));
+  set_limits (f, "({'hub-hours': <''>},)", "()");
+  ASSERT_CALL (f, EXO_DBUS_PATH, MAIN, "ResetLimits",
+               g_variant_new_parsed ("(['hub-connections'],)"), "()");
+  assert_property (f, EXO_DBUS_PATH, MAIN, "LimitsSet", "['hub-rate', 'hub-hours']");
+  ASSERT_CALL (f, EXO_DBUS_PATH, MAIN, "ResetLimits", g_variant_new_parsed ("(@as [],)"), "()");
+  assert_property (f, EXO_DBUS_PATH, MAIN, "Limits", NO_LIMITS);
+  assert_property (f, EXO_DBUS_PATH, MAIN, "LimitsSet", "@as []");
+}
+
+static void
+what_follows_from_limits_is_shown (void)
+{
+  g_autoptr (Fixture) f = set_up ();
+  ExoLimitsState *state = fake_engine_limits (f->engine);
+
+  assert_property (f, EXO_DBUS_PATH, MAIN, "HubWait", "''");
+  state->month_bytes = 500;
+  state->wait = EXO_HUB_WAIT_CAP;
+  state->until_s = 1798758000;
+  fake_engine_changed (f->engine);
+  WAIT_UNTIL (f, got_signal (f, "'HubBytesThisMonth': <uint64 500>"));
+  assert_property (f, EXO_DBUS_PATH, MAIN, "HubWait", "'cap'");
+  assert_property (f, EXO_DBUS_PATH, MAIN, "HubWaitUntil", "int64 1798758000");
+}
+
+static void
+limits_that_make_no_sense_are_invalid (void)
+{
+  static const struct
+  {
+    const char *limits, *error;
+  } rows[] = {
+    { "({'hub_rate': <uint64 1000000>},)", "There is no limit \"hub_rate\"" },
+    { "({'hub-rate': <1000000>},)", "hub-rate: has to be of type t" },
+    { "({'hub-hours': <uint64 7>},)", "hub-hours: has to be of type s" },
+    { "({'hub-connections': <uint64 4>, 'hub-rate': <uint64 1>},)",
+      "hub-rate: from 100 kB/s to 1000 TB/s, or off" },
+    { "({'hub-hours': <'22-07'>},)",
+      "hub-hours: must be like 22:00-07:00, or several such ranges with commas between, or off" },
+  };
+  g_autoptr (Fixture) f = set_up ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree char *error = g_strconcat ("org.exo.Agent1.Error.Invalid: ", rows[i].error, NULL);
+
+      set_limits (f, rows[i].limits, error);
+    }
+  ASSERT_CALL (f, EXO_DBUS_PATH, MAIN, "ResetLimits", g_variant_new_parsed ("(['rate'],)"),
+               "org.exo.Agent1.Error.Invalid: There is no limit \"rate\"");
+  assert_property (f, EXO_DBUS_PATH, MAIN, "LimitsSet", "@as []");
+  fake_engine_fail_next (f->engine, EXO_TRANSFER_ERROR_DISK, "no room");
+  set_limits (f, "({'hub-rate': <uint64 1000000>},)", "org.exo.Agent1.Error.Disk: no room");
+  fake_engine_fail_next (f->engine, EXO_TRANSFER_ERROR_DISK, "no room");
+  ASSERT_CALL (f, EXO_DBUS_PATH, MAIN, "ResetLimits", g_variant_new_parsed ("(@as [],)"),
+               "org.exo.Agent1.Error.Disk: no room");
+}
+
 static void
 files_are_listed (void)
 {
@@ -737,6 +824,9 @@ EXO_SUITE ("dbus",
            TEST (node_properties_follow_its_facts),
            TEST (exo_is_asked_when_somebody_wants_to_know),
            TEST (transfers_pause_resume_and_refuse_by_state),
+           TEST (limits_are_set_shown_and_reset),
+           TEST (what_follows_from_limits_is_shown),
+           TEST (limits_that_make_no_sense_are_invalid),
            TEST (files_are_listed),
            TEST (second_agent_learns_that_the_name_is_taken),
            TEST (losing_the_bus_is_told_and_does_not_exit))

@@ -195,6 +195,40 @@ class Others(WithAgent):
         self.assertEqual(shown.stdout, "/data/it's here/hub")
         self.check(exoctl("env", HF_HUB_CACHE="/data/it's here/hub"), 0, "# Tools started")
 
+    def test_limits(self):
+        self.check(exoctl("limits"), 0, "hub-rate         off\n")
+        result = exoctl("limits", "set", "hub-rate=20MB/s", "lan-upload-rate=400Mbit/s", "hub-connections=4",
+                        "monthly-cap=500GB", "hub-hours=22:00-7:00")
+        self.check(result, 0, "hub-rate         20.0 MB/s    exoctl\n")
+        self.check(result, 0, "lan-upload-rate  50.0 MB/s    exoctl\n")
+        self.check(result, 0, "monthly-cap      500 GB       exoctl\n")
+        self.check(result, 0, "hub-hours        22:00-07:00  exoctl\nFrom the Hub this month: 0 B (0 %)\n")
+        self.assertEqual(objects(exoctl("limits", "--json")),
+                         [{"hub_rate": 20000000, "lan_upload_rate": 50000000, "hub_connections": 4,
+                           "monthly_cap": 500000000000, "hub_hours": "22:00-07:00",
+                           "set": ["hub-rate", "lan-upload-rate", "hub-connections", "monthly-cap", "hub-hours"],
+                           "hub_bytes_this_month": 0, "hub_wait": "", "hub_wait_until": 0}])
+        self.check(exoctl("limits", "set", "hub-hours=off", "hub-connections=off"), 0, "hub-hours        off        exoctl\n")
+        reset = objects(exoctl("limits", "reset", "hub-rate", "monthly-cap", "--json"))[0]
+        self.assertEqual((reset["hub_rate"], reset["set"]), (0, ["lan-upload-rate", "hub-connections", "hub-hours"]))
+        self.assertEqual(objects(exoctl("limits", "reset", "--json"))[0]["set"], [])
+
+    def test_limits_that_make_no_sense(self):
+        for words, reason in ((["set"], "Say what to set"), (["show"], "exoctl limits set"),
+                              (["set", "hub-rate"], "say it like hub-rate=20MB/s, or off"),
+                              (["set", "hub-rate=20"], "hub-rate=20: say it like hub-rate=20MB/s"),
+                              (["set", "hub-rate=20MB"], "20MB/s"), (["set", "hub-rate=1kB/s"], "hub-rate: from 100 kB/s"),
+                              (["set", "monthly-cap=500"], "500GB"), (["set", "hub-connections=0"], "hub-connections=4"),
+                              (["set", "hub-connections=65"], "from 1 to 64"),
+                              (["set", "hub-hours=22-07"], "must be like 22:00-07:00"),
+                              (["set", "hub-hours="], "hub-hours=22:00-07:00"),
+                              (["set", "rate=20MB/s"], "There is no limit \"rate\". There are: hub-rate"),
+                              (["set", "\x1b[2J=1"], "\\x1b[2J"), (["set", b"hub-hours=\xff"], "22:00-07:00"),
+                              (["reset", "rate"], "There is no limit"), (["set"] + ["hub-rate=off"] * 11, "Too many")):
+            with self.subTest(words):
+                self.check(exoctl("limits", *words), 2, stderr=reason)
+        self.assertEqual(objects(exoctl("limits", "--json"))[0]["set"], [])
+
     def test_doctor(self):
         self.check(exoctl("doctor"), 0, "[warn] hub      The Hub is slow\n                 Wait\n")
         self.assertEqual([finding["id"] for finding in objects(exoctl("doctor", "--json"))],

@@ -82,7 +82,7 @@ class Manuals(unittest.TestCase):
 
     def test_the_key_file_has_the_keys_of_the_code(self):
         text, code = page("exo-agent.conf.5"), (ROOT / "agent/config.c").read_text()
-        groups = re.findall(r'\{ "([a-z]+)", \{ ("[^}]*") \} \}', code)
+        groups = re.findall(r'\{ "([a-z]+)",\s+\{ ("[^}]*") \} \}', code)
         self.assertGreater(len(groups), 5)
         documented = {group: set(re.findall(r"^\.It Cm (\S+)$", part(text, "Ss", f"Group {group}"), re.M)) for group, _ in groups}
         self.assertEqual(documented, {group: set(re.findall(r'"([a-z-]+)"', keys)) for group, keys in groups})
@@ -156,6 +156,9 @@ class Completions(unittest.TestCase):
         self.assertEqual(complete("exoctl", "status", ""), {"1"})
         self.assertEqual(complete("exoctl", "models", ""), {"list", "rm", "verify"})
         self.assertEqual(complete("exoctl", "models", "rm", ""), {"org/ok"})
+        self.assertEqual(complete("exoctl", "limits", ""), {"set", "reset"})
+        self.assertEqual(complete("exoctl", "limits", "reset", "hub-"), {"hub-rate", "hub-connections", "hub-hours"})
+        self.assertIn("monthly-cap", {name.rstrip("=") for name in complete("exoctl", "limits", "set", "m")})
         self.assertEqual(complete("exoctl", "help", "he"), {"headless", "help"})
 
     def test_bash(self):
