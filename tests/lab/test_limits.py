@@ -120,8 +120,11 @@ def a_monthly_cap_stops_the_hub_but_no_neighbour():
         lab.wait_for(lambda: lab[1].properties()['HubWait'] == 'cap', 30, 'the cap again')
         lab[2].start_agent()
         lab.meet()
-        lab.wait_for(lambda: not _seen_hub(lab[2], 'node1'), 10, 'a neighbour that knows')
+        _limit(lab[2], 'hub-rate=2MB/s')  # so that there is time to look
         other = lab[2].pull(lab.sample.name)
+        lab.wait_for(lambda: not _seen_hub(lab[2], 'node1'), 10, 'a neighbour that knows')
+        need(other.state != 'complete', 'too late to tell')
+        _limit(lab[2], 'hub-rate=off')
         mine = lab[1].transfers()[0]
         other.wait('complete')
         mine.wait('complete')
