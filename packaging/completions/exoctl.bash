@@ -36,10 +36,12 @@ _exoctl_arguments()
     status) _exoctl_transfers ;;
     pause | resume | cancel) _exoctl_transfers; echo all ;;
     limits)
-      case $COMP_CWORD:${COMP_WORDS[2]} in
+      # bash takes "hub-rate=20MB/s" for three words.
+      case $COMP_CWORD:${COMP_WORDS[2]}:${COMP_WORDS[COMP_CWORD - 1]}${COMP_WORDS[COMP_CWORD]} in
         2:*) echo set reset ;;
-        *:set) _exoctl_limits = ;;
-        *:reset) _exoctl_limits ;;
+        *=*) ;;
+        *:set:*) _exoctl_limits = ;;
+        *:reset:*) _exoctl_limits ;;
       esac ;;
     models) if [ "$COMP_CWORD" -eq 2 ]; then echo list rm verify; else _exoctl_models; fi ;;
   esac

@@ -166,6 +166,8 @@ class Completions(unittest.TestCase):
         # As readline has it.
         self.assertEqual(self.bash("exoctl", "pull", "--type", "=", "da"), {"dataset"})
         self.assertEqual(self.bash("exoctl", "pull", "--type", "="), {"model", "dataset", "space"})
+        self.assertEqual(self.bash("exoctl", "limits", "set", "hub-rate", "="), set())
+        self.assertEqual(self.bash("exoctl", "limits", "set", "hub-rate", "=", "h"), set())
 
     def test_zsh(self):
         self.need("zsh")
