@@ -27,6 +27,9 @@ on_changed (ExoNode *node, ExoAgent1Node *iface)
   exo_agent1_node_set_name (iface, name);
   exo_agent1_node_set_self (iface, info.self);
   exo_agent1_node_set_addresses (iface, info.addresses != NULL ? info.addresses : none);
+  exo_agent1_node_set_address (iface, info.address != NULL ? info.address : "");
+  exo_agent1_node_set_link (iface, info.link != NULL ? info.link : "");
+  exo_agent1_node_set_link_speed (iface, info.link_speed);
   exo_agent1_node_set_state (iface, info.state);
   exo_agent1_node_set_hub_reachable (iface, info.hub_reachable);
   exo_agent1_node_set_models (iface, info.models != NULL ? info.models : none);

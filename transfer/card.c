@@ -6,23 +6,26 @@
 #include <string.h>
 
 #include "transfer/engine-private.h"
+#include "transfer/http/lan-card.h"
 
 /* [["10.77.0.1:52418",125000000],..]: where this node is reached, and how fast that link is */
 static void
 add_addresses (ExoEngine *engine, JsonBuilder *builder)
 {
-  g_autoptr (GPtrArray) addresses = exo_lan_addresses ();
+  g_autoptr (GArray) cards = exo_lan_cards ();
 
   json_builder_set_member_name (builder, "addresses");
   json_builder_begin_array (builder);
-  for (guint i = 0; exo_engine_port (engine) != 0 && i < addresses->len; i++)
+  for (guint i = 0; exo_engine_port (engine) != 0 && i < cards->len; i++)
     {
-      GInetAddress *address = g_ptr_array_index (addresses, i);
-      g_autofree char *text = exo_address_text (address, exo_engine_port (engine));
+      const ExoLanCard *card = &g_array_index (cards, ExoLanCard, i);
+      g_autofree char *text = exo_lan_address_text (card->address, exo_engine_port (engine));
 
+      if (!exo_lan_address_is_local (card->address))
+        continue;
       json_builder_begin_array (builder);
       json_builder_add_string_value (builder, text);
-      json_builder_add_int_value (builder, (gint64) exo_lan_address_speed (address));
+      json_builder_add_int_value (builder, (gint64) card->speed);
       json_builder_end_array (builder);
     }
   json_builder_end_array (builder);

@@ -211,16 +211,16 @@ probe_neighbour (GTask *task, ExoNeighbour *neighbour)
 {
   static const ExoFetchCallbacks callbacks = { .done = on_card };
   Diagnosis *diagnosis = g_task_get_task_data (task);
-  const char *const *bases = exo_neighbour_base_urls (neighbour);
+  const char *base = exo_neighbour_base_url (neighbour);
   Probe *probe;
   g_autofree char *url = NULL;
 
-  if (bases == NULL || bases[0] == NULL)
+  if (base == NULL)
     return;
   probe = g_new0 (Probe, 1);
   probe->task = g_object_ref (task);
   probe->name = g_strdup (exo_neighbour_name (neighbour));
-  url = g_strconcat (bases[0], "/v1/node", NULL);
+  url = g_strconcat (base, "/v1/node", NULL);
   diagnosis->n_neighbours++;
   diagnosis->n_pending++;
   exo_fetcher_start (diagnosis->engine->fetcher,

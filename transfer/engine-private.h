@@ -219,8 +219,6 @@ void exo_listing_cancel (ExoListing *listing); /* no callback */
 void exo_listing_note (ExoEngine *engine, ExoManifest *manifest, gboolean from_neighbour);
 
 /* node.c */
-char *exo_address_text (GInetAddress *address,
-                        guint port); /* "10.0.0.1:52418", "[fe80::1]:52418" */
 ExoNode *exo_node_new (ExoEngine *engine, ExoNeighbour *neighbour /* (nullable): this machine */);
 void exo_node_tick (ExoNode *node, gint64 now_us);
 void exo_node_rest (ExoNode *node);

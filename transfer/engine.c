@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "transfer/engine-private.h"
+#include "transfer/http/lan-card.h"
 
 #define TICK_MS    250                      /* while something moves */
 #define NODES_US   (G_USEC_PER_SEC - 10000) /* between rates of neighbours: each fourth tick */
@@ -219,8 +220,7 @@ on_neighbour_added (ExoSwarm *swarm, ExoNeighbour *neighbour, gpointer user_data
   ExoNode *node = exo_node_new (engine, neighbour);
 
   g_hash_table_insert (engine->nodes, g_strdup (exo_neighbour_id (neighbour)), node);
-  g_message ("%s is here (%s)", exo_neighbour_name (neighbour),
-             exo_neighbour_base_urls (neighbour)[0]);
+  g_message ("%s is here (%s)", exo_neighbour_name (neighbour), exo_neighbour_base_url (neighbour));
   g_signal_emit (engine, signals[NODE_ADDED], 0, node);
   exo_engine_changed_soon (engine);
 }
@@ -328,17 +328,15 @@ static void
 listen_now (ExoEngine *engine)
 {
   g_autoptr (GPtrArray) addresses = exo_lan_addresses ();
+  g_autoptr (GArray) cards = exo_lan_cards ();
   g_autoptr (GError) error = NULL;
-  guint64 speed = 0;
 
-  for (guint i = 0; i < addresses->len; i++)
-    speed = MAX (speed, exo_lan_address_speed (g_ptr_array_index (addresses, i)));
-  exo_swarm_set_link_speed (engine->swarm, speed);
   if (engine->listen_loopback)
     g_ptr_array_add (addresses, g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4));
   if (!exo_lan_server_listen (exo_swarm_server (engine->swarm), addresses, engine->listen_port,
                               engine->listen_loopback, &error))
     g_message ("not serving the LAN: %s", error->message);
+  exo_swarm_set_cards (engine->swarm, cards);
 }
 
 void

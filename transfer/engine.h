@@ -243,6 +243,9 @@ typedef struct
   const char *name;
   gboolean self;
   const char *const *addresses; /* "192.168.1.5:52418" */
+  const char *address;          /* of a neighbour: the one in use, "" while none is */
+  const char *link;             /* this machine's interface that leads there: "eth0"; "" likewise */
+  guint64 link_speed;           /* bytes/s, of the slower card at its two ends; 0: not known */
   const char *state;      /* "present", "connected" (streams are open), "unreachable", "shunned" */
   guint64 rate_in;        /* bytes/s this node gets from it */
   guint64 rate_out;       /* bytes/s this node sends, for itself; 0 for others */

@@ -127,13 +127,13 @@ static void
 ask_neighbour (ExoListing *listing, ExoNeighbour *neighbour)
 {
   static const ExoFetchCallbacks callbacks = { .done = on_neighbour };
-  const char *const *bases = exo_neighbour_base_urls (neighbour);
+  const char *base = exo_neighbour_base_url (neighbour);
   g_autofree char *revision = g_uri_escape_string (listing->revision, NULL, FALSE);
   g_autofree char *url = NULL;
 
-  if (bases == NULL || bases[0] == NULL)
+  if (base == NULL)
     return;
-  url = g_strdup_printf ("%s/v1/manifests/%s/%s/%s", bases[0], exo_repo_type_name (listing->type),
+  url = g_strdup_printf ("%s/v1/manifests/%s/%s/%s", base, exo_repo_type_name (listing->type),
                          listing->id, revision);
   listing->n_pending++;
   g_ptr_array_add (listing->fetches,

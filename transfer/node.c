@@ -14,6 +14,7 @@ struct _ExoNode
   ExoNeighbour *neighbour; /* borrowed; NULL: this machine */
   ExoRateMeter in, out;
   GStrv addresses, models; /* as last handed out */
+  char *address;
   char *exo_state;
   GStrv exo_models; /* never NULL */
   guint64 shown_in, shown_out;
@@ -37,6 +38,7 @@ exo_node_finalize (GObject *object)
 
   g_strfreev (node->addresses);
   g_strfreev (node->models);
+  g_free (node->address);
   g_strfreev (node->exo_models);
   g_free (node->exo_state);
   G_OBJECT_CLASS (exo_node_parent_class)->finalize (object);
@@ -102,10 +104,7 @@ exo_node_set_exo (ExoNode *node, const char *state, const char *const *models)
 const char *
 exo_node_base_url (ExoNode *node)
 {
-  const char *const *urls =
-      node->neighbour != NULL ? exo_neighbour_base_urls (node->neighbour) : NULL;
-
-  return urls != NULL ? urls[0] : NULL;
+  return node->neighbour != NULL ? exo_neighbour_base_url (node->neighbour) : NULL;
 }
 
 void
@@ -155,15 +154,6 @@ exo_node_tick (ExoNode *node, gint64 now_us)
   exo_node_changed (node);
 }
 
-char *
-exo_address_text (GInetAddress *address, guint port)
-{
-  g_autofree char *host = g_inet_address_to_string (address);
-  gboolean v6 = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV6;
-
-  return g_strdup_printf (v6 ? "[%s]:%u" : "%s:%u", host, port);
-}
-
 static GStrv
 own_addresses (ExoNode *node)
 {
@@ -173,10 +163,31 @@ own_addresses (ExoNode *node)
 
   for (guint i = 0; port != 0 && i < addresses->len; i++)
     {
-      g_autofree char *text = exo_address_text (g_ptr_array_index (addresses, i), port);
+      g_autofree char *text = exo_lan_address_text (g_ptr_array_index (addresses, i), port);
       g_strv_builder_add (texts, text);
     }
   return g_strv_builder_end (texts);
+}
+
+/* In a URL the scope of a link-local address is quoted (RFC 6874), for people it is not. */
+static char *
+plain_address (const char *base_url)
+{
+  const char *address = base_url + strlen ("http://");
+  char *plain = g_uri_unescape_string (address, NULL);
+
+  return plain != NULL ? plain : g_strdup (address);
+}
+
+static void
+get_link (ExoNode *node, ExoNodeInfo *info)
+{
+  info->link = exo_neighbour_link (node->neighbour, &info->link_speed);
+  if (!exo_neighbour_is_connected (node->neighbour))
+    return;
+  g_free (node->address);
+  node->address = plain_address (exo_neighbour_base_url (node->neighbour));
+  info->address = node->address;
 }
 
 static GStrv
@@ -187,9 +198,8 @@ neighbour_addresses (ExoNode *node)
 
   for (guint i = 0; urls != NULL && urls[i] != NULL; i++)
     {
-      /* In a URL the scope of a link-local address is quoted (RFC 6874), for people it is not. */
-      g_autofree char *text = g_uri_unescape_string (urls[i] + strlen ("http://"), NULL);
-      g_strv_builder_add (texts, text != NULL ? text : urls[i]);
+      g_autofree char *text = plain_address (urls[i]);
+      g_strv_builder_add (texts, text);
     }
   return g_strv_builder_end (texts);
 }
@@ -220,6 +230,8 @@ exo_node_get_info (ExoNode *node, ExoNodeInfo *out_info)
     .id = "",
     .name = "",
     .addresses = none,
+    .address = "",
+    .link = "",
     .state = "unreachable",
     .models = none,
     .exo_state = "",
@@ -242,6 +254,7 @@ exo_node_get_info (ExoNode *node, ExoNodeInfo *out_info)
       out_info->id = exo_neighbour_id (node->neighbour);
       out_info->name = exo_neighbour_name (node->neighbour);
       out_info->state = exo_neighbour_state (node->neighbour);
+      get_link (node, out_info);
       out_info->hub_reachable = exo_neighbour_reaches_hub (node->neighbour);
     }
   else

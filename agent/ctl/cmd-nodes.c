@@ -25,16 +25,29 @@ print_json (GPtrArray *nodes)
     }
 }
 
+/* The one in use, or else that which would be tried first. (nullable) */
+static const char *
+address_of (ExoAgent1Node *node)
+{
+  const char *used = exo_agent1_node_get_address (node);
+  const char *const *addresses = exo_agent1_node_get_addresses (node);
+
+  if (used != NULL && *used != '\0')
+    return used;
+  return addresses != NULL ? addresses[0] : NULL;
+}
+
 static void
 add_row (ExoTable *table, ExoAgent1Node *node)
 {
   gboolean self = exo_agent1_node_get_self (node);
-  const char *const *addresses = exo_agent1_node_get_addresses (node);
+  const char *address = address_of (node), *link = exo_agent1_node_get_link (node);
   const char *const *models = exo_agent1_node_get_models (node);
   char *cells[] = {
     g_strdup (exo_agent1_node_get_name (node)),
     g_strdup (self ? _ ("this machine") : exo_word (exo_agent1_node_get_state (node))),
-    g_strdup (addresses != NULL && addresses[0] != NULL ? addresses[0] : ""),
+    g_strdup (address != NULL ? address : ""),
+    g_strdup (link != NULL ? link : ""),
     g_strdup (exo_agent1_node_get_hub_reachable (node) ? _ ("yes") : _ ("no")),
     g_strdup (exo_word (exo_agent1_node_get_exo_state (node))),
     self ? g_strdup ("") : exo_format_rate (exo_agent1_node_get_rate_in (node)),
@@ -67,13 +80,13 @@ print_exo_models (GPtrArray *nodes)
 static void
 print_table (GPtrArray *nodes)
 {
-  static const gboolean right[] = { FALSE, FALSE, FALSE, FALSE, FALSE, TRUE, TRUE, FALSE };
+  static const gboolean right[] = { FALSE, FALSE, FALSE, FALSE, FALSE, FALSE, TRUE, TRUE, FALSE };
   g_autoptr (ExoTable) table = exo_table_new (G_N_ELEMENTS (right), right);
   g_autofree char *text = NULL;
   char *head[] = {
-    g_strdup (_ ("NAME")), g_strdup (_ ("STATE")),  g_strdup (_ ("ADDRESS")),
-    g_strdup (_ ("HUB")),  g_strdup (_ ("EXO")),    g_strdup (_ ("IN")),
-    g_strdup (_ ("OUT")),  g_strdup (_ ("MODELS")),
+    g_strdup (_ ("NAME")), g_strdup (_ ("STATE")), g_strdup (_ ("ADDRESS")),
+    g_strdup (_ ("LINK")), g_strdup (_ ("HUB")),   g_strdup (_ ("EXO")),
+    g_strdup (_ ("IN")),   g_strdup (_ ("OUT")),   g_strdup (_ ("MODELS")),
   };
 
   exo_table_add (table, head);
@@ -121,8 +134,9 @@ const ExoCommand exo_command_nodes = {
   .arguments = "",
   .summary = N_ ("List the machines of the lab"),
   .description = N_ (
-      "HUB says whether the machine reaches the Hub, EXO what exo on it is at. IN is what this machine gets from a "
-      "neighbour now,\nOUT what this machine sends to all of them."),
+      "LINK is the network interface over which a neighbour is heard and fetched from while something is being transferred. HUB says "
+      "whether the\nmachine reaches the Hub, EXO what exo on it is at. IN is what this machine gets from a neighbour now, OUT what "
+      "this machine\nsends to all of them."),
   .has_json = TRUE,
   .run = run,
 };

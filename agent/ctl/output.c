@@ -101,6 +101,9 @@ exo_json_node (JsonBuilder *builder, ExoAgent1Node *node)
   exo_json_string (builder, "name", exo_agent1_node_get_name (node));
   exo_json_bool (builder, "self", exo_agent1_node_get_self (node));
   exo_json_strings (builder, "addresses", exo_agent1_node_get_addresses (node));
+  exo_json_string (builder, "address", exo_agent1_node_get_address (node));
+  exo_json_string (builder, "link", exo_agent1_node_get_link (node));
+  exo_json_int (builder, "link_speed", exo_agent1_node_get_link_speed (node));
   exo_json_string (builder, "state", exo_agent1_node_get_state (node));
   exo_json_bool (builder, "hub_reachable", exo_agent1_node_get_hub_reachable (node));
   exo_json_strings (builder, "models", exo_agent1_node_get_models (node));

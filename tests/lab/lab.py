@@ -34,6 +34,7 @@ SCALE = float(os.environ.get('EXO_LAB_PATIENCE', '1'))  # of every time limit: s
 CONGESTION = 'cubic'
 PORT = 52418
 _NET = '10.77.0.'
+_SECOND = '10.79.0.'  # the second network, where there is one
 _HUB, _CDN = _NET + '250', _NET + '251'
 _ADMIN_NEAR, _ADMIN_FAR = '10.78.0.1', '10.78.0.2'
 _HUB_PORT, _CDN_PORT, _ADMIN_PORT = 8080, 8081, 8082
@@ -83,6 +84,7 @@ class Machine:
         self.dir = lab.dir / name
         self.dir.mkdir()
         self.port = 'p-' + name
+        self.ports = {'eth0': self.port}  # of the switches, by the interface at the other end
         self.rate = rate
         self.children = []
         self.holder = None
@@ -93,20 +95,21 @@ class Machine:
              'hostname "$0" && mount -t tmpfs none /run && ip link set lo up && echo ready && exec sleep infinity',
              self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         need(self.holder.stdout.readline() == b'ready\n', f'no namespaces for {self.name}')
-        self._plug_in(self.rate)
+        self._plug_in('eth0', self.address, self.rate)
 
-    def _plug_in(self, rate):
+    def _plug_in(self, eth, address, rate):
         pid, shape = str(self.holder.pid), ['root', 'tbf', 'rate', rate, 'burst', '128kb', 'latency', '30ms']
-        run('ip', 'link', 'add', self.port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pid)
-        run('ip', 'link', 'set', self.port, 'master', self.lab.switch, 'up')
-        run('tc', 'qdisc', 'add', 'dev', self.port, *shape)
+        port, net = self.ports[eth], address.rsplit('.', 1)[0] + '.0/24'
+        run('ip', 'link', 'add', port, 'type', 'veth', 'peer', 'name', eth, 'netns', pid)
+        run('ip', 'link', 'set', port, 'master', self.lab.switches[eth], 'up')
+        run('tc', 'qdisc', 'add', 'dev', port, *shape)
         # Without duplicate address detection IPv6 is there at once; the default congestion control of the kernel
         # may be any, so the routes name one.
-        self.sh('echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad || true\n'
-                f'ip addr add {self.address}/24 dev eth0\nip link set eth0 up\n'
-                f'ip route replace {_NET}0/24 dev eth0 src {self.address} congctl {CONGESTION}\n'
-                f'ip -6 route replace fe80::/64 dev eth0 proto kernel metric 256 congctl {CONGESTION} || true\n'
-                f'tc qdisc add dev eth0 {" ".join(shape)}')
+        self.sh(f'echo 0 > /proc/sys/net/ipv6/conf/{eth}/accept_dad || true\n'
+                f'ip addr add {address}/24 dev {eth}\nip link set {eth} up\n'
+                f'ip route replace {net} dev {eth} src {address} congctl {CONGESTION}\n'
+                f'ip -6 route replace fe80::/64 dev {eth} proto kernel metric 256 congctl {CONGESTION} || true\n'
+                f'tc qdisc add dev {eth} {" ".join(shape)}')
 
     def inside(self, words):
         ns = f'/proc/{self.holder.pid}/ns/'
@@ -137,11 +140,18 @@ class Machine:
             except OSError:
                 pass
 
-    def cut_link(self, check=True):
-        run('ip', 'link', 'set', self.port, 'down', check=check)
+    def cut_link(self, eth='eth0', check=True):
+        run('ip', 'link', 'set', self.ports[eth], 'down', check=check)
 
-    def restore_link(self):
-        run('ip', 'link', 'set', self.port, 'up')
+    def restore_link(self, eth='eth0'):
+        run('ip', 'link', 'set', self.ports[eth], 'up')
+
+    def block_link(self, eth):
+        """Nothing passes any more, and at both ends the cable seems to be in."""
+        run('ip', 'link', 'set', self.ports[eth], 'nomaster')
+
+    def unblock_link(self, eth):
+        run('ip', 'link', 'set', self.ports[eth], 'master', self.lab.switches[eth])
 
     def set_rate(self, rate):
         shape = ['root', 'tbf', 'rate', rate, 'burst', '128kb', 'latency', '30ms']
@@ -153,9 +163,9 @@ class Machine:
         run('tc', 'qdisc', 'del', 'dev', self.port, 'root')
         self.sh('tc qdisc del dev eth0 root')
 
-    def wire(self):
+    def wire(self, eth='eth0'):
         """Bytes that left this machine and bytes that reached it, headers included."""
-        stats = json.loads(run('ip', '-s', '-j', 'link', 'show', self.port).stdout)[0]['stats64']
+        stats = json.loads(run('ip', '-s', '-j', 'link', 'show', self.ports[eth]).stdout)[0]['stats64']
         return stats['rx']['bytes'], stats['tx']['bytes']
 
     def kill_machine(self):
@@ -174,7 +184,8 @@ class Machine:
         if not self.holder:
             return
         self.kill_machine()
-        run('ip', 'link', 'del', self.port, check=False)
+        for port in self.ports.values():
+            run('ip', 'link', 'del', port, check=False)
         self.holder.kill()
         self.holder.wait()
 
@@ -303,11 +314,21 @@ class Host(Machine):
 
     def boot(self):
         super().boot()
+        if self.lab.second:
+            self._plug_in_twice()
         self._make_folders()
         for name in ('system', 'session'):
             self._start_bus(name)
         if self.lab.mdns:
             self.start_avahi()
+
+    def _plug_in_twice(self):
+        """A second network card. A veth claims 10 Gbit/s and has no device: here both tell what they were shaped to."""
+        self.ports['eth1'] = 'q-' + self.name
+        self._plug_in('eth1', _SECOND + self.address.rsplit('.', 1)[1], self.lab.second)
+        self.sh('mount -t tmpfs none /sys/class/net\n' + '\n'.join(
+            f'mkdir -p /sys/class/net/{eth}/device\necho {int(rate.removesuffix("mbit"))} > /sys/class/net/{eth}/speed'
+            for eth, rate in (('eth0', self.rate), ('eth1', self.lab.second))))
 
     @property
     def cache(self):
@@ -343,7 +364,7 @@ class Host(Machine):
     def start_avahi(self):
         (self.dir / 'avahi.conf').write_text(
             f'[server]\nhost-name={self.name}\nuse-ipv4=yes\nuse-ipv6={"yes" if self.lab.ipv6 else "no"}\n'
-            'allow-interfaces=eth0\ndisallow-other-stacks=no\nratelimit-interval-usec=0\nenable-dbus=yes\n'
+            f'allow-interfaces={",".join(self.ports)}\ndisallow-other-stacks=no\nratelimit-interval-usec=0\nenable-dbus=yes\n'
             '[wide-area]\nenable-wide-area=no\n[publish]\npublish-hinfo=no\npublish-workstation=no\n')
         self.avahi = self.spawn(['avahi-daemon', '--no-drop-root', '--no-chroot', '--no-rlimits', '-f',
                                  self.dir / 'avahi.conf'], 'avahi.log')
@@ -498,16 +519,18 @@ class User(Host):
 
 
 class Lab:
-    """nodes hosts, the first agents of them with an agent running (all unless said)."""
+    """nodes hosts, the first agents of them with an agent running (all unless said). second: the rate of a second network that
+    they are all in, by a second card; the Hub is not."""
 
     def __init__(self, nodes=4, wan='200mbit', lan='400mbit', name='lab', sample=None, agents=None, mdns=True,
-                 ipv6=True, config=None):
+                 ipv6=True, config=None, second=None):
         self.name, self.sample, self.mdns, self.ipv6 = name, sample, mdns, ipv6
         self.rates, self.config = (wan, lan), config or {}
         self.n_nodes = nodes
         self.n_agents = nodes if agents is None else agents
         self.dir = sandbox.root() / name
-        self.switch = 'switch'
+        self.second = second
+        self.switches = {'eth0': 'switch', **({'eth1': 'switch2'} if second else {})}  # by the interface there
         self.hosts, self.hub = [], None
 
     def add_user(self, host, name):
@@ -518,8 +541,9 @@ class Lab:
     def __enter__(self):
         self.dir.mkdir()
         try:
-            run('ip', 'link', 'add', self.switch, 'type', 'bridge', 'mcast_snooping', '0', 'forward_delay', '0')
-            run('ip', 'link', 'set', self.switch, 'up')
+            for switch in self.switches.values():
+                run('ip', 'link', 'add', switch, 'type', 'bridge', 'mcast_snooping', '0', 'forward_delay', '0')
+                run('ip', 'link', 'set', switch, 'up')
             self.hub = Hub(self, self.rates[0])
             self.hub.boot()
             for number in range(1, self.n_nodes + 1):
@@ -552,7 +576,8 @@ class Lab:
         for machine in [*self.hosts, *([self.hub] if self.hub else [])]:
             machine.remove()
         self.hosts, self.hub = [], None
-        run('ip', 'link', 'del', self.switch, check=False)
+        for switch in self.switches.values():
+            run('ip', 'link', 'del', switch, check=False)
         keep = os.environ.get('EXO_LAB_KEEP')
         if keep:
             shutil.copytree(self.dir, Path(keep) / self.name, symlinks=True, dirs_exist_ok=True,

@@ -161,6 +161,9 @@ fill (ExoEngine *engine)
   fake_node_info (fake_engine_add_node (engine, NODE_ID, "anna", TRUE))->exo_models = models;
   info = fake_node_info (fake_engine_add_node (engine, PEER_ID, "berta\x1b[0m", FALSE));
   info->addresses = addresses;
+  info->address = addresses[0];
+  info->link = "eth1";
+  info->link_speed = 1250000000;
   info->models = models;
   info->state = "connected";
   info->rate_in = 50000000;

@@ -562,13 +562,13 @@ static ExoSession *
 session_open (Fixture *f, Heard *heard)
 {
   static const ExoSessionCallbacks callbacks = { on_session_up, on_session_line, on_session_down };
-  static const ExoSessionTimes times = { 1, 1, 4000, 0 };
+  static const ExoSessionTimes times = { 1, 1, 4000, 0, 4000, 1 };
   g_autofree char *url = g_strdup_printf ("http://127.0.0.1:%u", exo_lan_server_port (f->server));
   const char *const urls[] = { url, NULL };
   ExoSession *session = exo_session_new (f->fetcher, SELF, &callbacks, heard);
 
   exo_session_set_times (session, &times);
-  exo_session_set_addresses (session, urls);
+  exo_session_set_addresses (session, urls, NULL);
   return session;
 }
 

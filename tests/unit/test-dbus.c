@@ -632,6 +632,9 @@ node_properties_follow_its_facts (void)
 
   assert_property (f, path, NODE, "Addresses", "@as []");
   info->addresses = addresses;
+  info->address = addresses[1];
+  info->link = "eth1";
+  info->link_speed = 125;
   info->models = models;
   info->state = "connected";
   info->rate_in = 5;
@@ -644,6 +647,9 @@ node_properties_follow_its_facts (void)
   assert_property (f, path, NODE, "Name", "'berta'");
   assert_property (f, path, NODE, "Self", "false");
   assert_property (f, path, NODE, "Addresses", "['192.168.1.5:52418', '[fe80::1]:52418']");
+  assert_property (f, path, NODE, "Address", "'[fe80::1]:52418'");
+  assert_property (f, path, NODE, "Link", "'eth1'");
+  assert_property (f, path, NODE, "LinkSpeed", "uint64 125");
   assert_property (f, path, NODE, "State", "'connected'");
   assert_property (f, path, NODE, "HubReachable", "true");
   assert_property (f, path, NODE, "Models", "['org/model']");

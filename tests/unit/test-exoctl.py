@@ -163,7 +163,7 @@ class Others(WithAgent):
 
     def test_nodes(self):
         result = exoctl("nodes")
-        self.check(result, 0, "berta\\x1b[0m  connected     192.168.1.5:52418  no   idle")
+        self.check(result, 0, "berta\\x1b[0m  connected     192.168.1.5:52418  eth1  no   idle")
         self.assertIn("exo on this machine: org/ok (idle)", result.stdout)
         self.assertLess(result.stdout.index("anna"), result.stdout.index("berta"))
         nodes = objects(exoctl("nodes", "--json"))

@@ -6,6 +6,7 @@
 #include <glib/gstdio.h>
 
 #include "tests/unit/suite.h"
+#include "transfer/http/lan-card.h"
 #include "transfer/http/lan-server.h"
 
 static void

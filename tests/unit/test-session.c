@@ -152,7 +152,7 @@ subscribe (Fixture *f, const char *one, const char *other)
 static void
 set_times (Fixture *f, guint retry_ms, guint silence_ms, gint64 lasted_us)
 {
-  ExoSessionTimes times = { retry_ms, retry_ms, silence_ms, lasted_us };
+  ExoSessionTimes times = { retry_ms, retry_ms, silence_ms, lasted_us, NEVER_MS, NEVER_MS };
 
   exo_session_set_times (f->session, &times);
 }
@@ -173,7 +173,7 @@ setup (Fixture *f, const Answer *answers, gsize n_answers)
   f->session = exo_session_new (f->fetcher, PEER, &callbacks, f);
   set_times (f, NEVER_MS, NEVER_MS, G_MAXINT64);
   urls[0] = url = script_server_url (f->server, "");
-  exo_session_set_addresses (f->session, urls);
+  exo_session_set_addresses (f->session, urls, NULL);
 }
 
 static void
@@ -441,7 +441,7 @@ an_address_that_does_not_answer_is_followed_by_the_next (void)
   url = script_server_url (f.server, "");
   {
     const char *const urls[] = { "http://127.0.0.1:1", url, NULL };
-    exo_session_set_addresses (f.session, urls);
+    exo_session_set_addresses (f.session, urls, NULL);
   }
   subscribe (&f, OID_A, NULL);
   wait_until (&f.n_up, 1);

@@ -25,7 +25,7 @@ nonsense (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
 static void
 meet (LabNode *node, ScriptServer *server)
 {
-  static const ExoSessionTimes times = { 1, 1, 4000, 3 * G_USEC_PER_SEC };
+  static const ExoSessionTimes times = { 1, 1, 4000, 3 * G_USEC_PER_SEC, 4000, 1 };
   ExoSwarm *swarm = node->engine->swarm;
   g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (g_object_unref);
 

@@ -88,7 +88,7 @@ hang_up (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
 static void
 a_neighbour_that_does_not_answer_is_named_once (void)
 {
-  static const ExoSessionTimes times = { 1, 1, 4000, 3 * G_USEC_PER_SEC };
+  static const ExoSessionTimes times = { 1, 1, 4000, 3 * G_USEC_PER_SEC, 4000, 1 };
   g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (g_object_unref);
   ScriptServer *server = script_server_new (hang_up, NULL);
   LabNode node;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <sys/socket.h>
 
 #include "transfer/swarm/piece-map.h"
 
@@ -75,10 +76,10 @@ guint16 exo_lan_server_port (ExoLanServer *server); /* 0 before exo_lan_server_l
 /* The machine's own LAN addresses, now: private (RFC 1918, ULA) and link-local; (element-type GInetAddress), any thread */
 GPtrArray *exo_lan_addresses (void);
 gboolean exo_lan_address_is_local (GInetAddress *address); /* private or link-local; any thread */
-/* Of the network card that has this address, in bytes/s; 0: not known, as for Wi-Fi and all that is no hardware. Any thread */
-guint64 exo_lan_address_speed (GInetAddress *address);
-/* The same of the interface of this name, below a folder like /sys/class/net. */
-guint64 exo_lan_interface_speed (const char *folder, const char *name);
+char *exo_lan_address_text (GInetAddress *address,
+                            guint port); /* "10.0.0.1:52418", "[fe80::1]:52418" */
+GInetAddress *
+exo_lan_address_from_native (const struct sockaddr *native); /* (nullable); any thread */
 
 /* @rate: bytes/s that all uploads together may have, those that need no slot (64 KiB) left out; 0: any, as at first. For those
  * under way, too. */

@@ -42,6 +42,7 @@ struct ExoAnnouncer
   gboolean hub;
   guint64 hub_rate, told_hub_rate; /* of the next hello; of the last event */
   ExoWireLink link;
+  GArray *addresses;               /* ExoWireAddress; NULL: nothing is said of them */
   guint told_uploads, told_queued; /* in the last load sent to all */
   guint flush_source, flush_delay_ms, heartbeat_source;
 };
@@ -91,6 +92,7 @@ exo_announcer_free (ExoAnnouncer *announcer)
   g_clear_handle_id (&announcer->heartbeat_source, g_source_remove);
   g_hash_table_unref (announcer->by_oid);
   g_ptr_array_unref (announcer->subscribers);
+  g_clear_pointer (&announcer->addresses, g_array_unref);
   g_free (announcer->self_id);
   g_free (announcer->self_name);
   g_free (announcer);
@@ -249,7 +251,8 @@ send_snapshot (ExoAnnouncer *announcer, Subscriber *subscriber)
   ExoWireHello self = { .name = announcer->self_name,
                         .hub = announcer->hub,
                         .hub_rate = announcer->hub_rate,
-                        .link = announcer->link };
+                        .link = announcer->link,
+                        .addresses = announcer->addresses };
   g_autofree char *line = NULL;
 
   g_strlcpy (self.id, announcer->self_id, sizeof self.id);
@@ -404,4 +407,12 @@ exo_announcer_link (ExoAnnouncer *announcer, const ExoWireLink *link)
     }
   if (announcer->subscribers->len > 0)
     flush_soon (announcer);
+}
+
+void
+exo_announcer_addresses (ExoAnnouncer *announcer, GArray *addresses)
+{
+  g_array_ref (addresses);
+  g_clear_pointer (&announcer->addresses, g_array_unref);
+  announcer->addresses = addresses;
 }

@@ -57,6 +57,8 @@ void exo_announcer_state (ExoAnnouncer *announcer, const char *oid);
 /* As often as anything is known anew: neighbours are told of a rate that became known, or is another one altogether. */
 void exo_announcer_hub (ExoAnnouncer *announcer, gboolean reachable, guint64 rate);
 void exo_announcer_link (ExoAnnouncer *announcer, const ExoWireLink *link);
+/* (element-type ExoWireAddress): go out with the next hello */
+void exo_announcer_addresses (ExoAnnouncer *announcer, GArray *addresses);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ExoAnnouncer, exo_announcer_free)
 

@@ -229,6 +229,19 @@ exo_flights_leave_hub (ExoJob *job)
       exo_hub_fetch_cancel (flight->from_hub);
 }
 
+/* They are on a connection over which nothing comes any more. */
+void
+exo_flights_abandon (ExoNeighbour *neighbour)
+{
+  GHashTableIter iter;
+  ExoFlight *flight;
+
+  g_hash_table_iter_init (&iter, neighbour->swarm->flights);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &flight))
+    if (g_strcmp0 (flight->peer_id, neighbour->id) == 0)
+      exo_fetch_cancel (flight->from_peer);
+}
+
 /* The fetches under way, as part of a job's state for a new subscriber. */
 void
 exo_flights_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder)

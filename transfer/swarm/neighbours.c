@@ -17,6 +17,22 @@
 
 /* --- what neighbours say ---------------------------------------------------------------------- */
 
+/* What comes from now on comes over another line. */
+static void
+note_move (ExoNeighbour *neighbour)
+{
+  guint64 speed;
+  const char *link = exo_neighbour_link (neighbour, &speed);
+
+  if (exo_session_move (neighbour->session) == EXO_SESSION_STAYED)
+    return;
+  if (exo_session_move (neighbour->session) == EXO_SESSION_FLED)
+    exo_flights_abandon (neighbour);
+  exo_pace_forget (&neighbour->pace, g_get_monotonic_time ());
+  g_message ("%s is reached at %s now, by %s", neighbour->name, exo_neighbour_base_url (neighbour),
+             *link != '\0' ? link : "an unknown interface");
+}
+
 static void
 on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_data)
 {
@@ -31,6 +47,7 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
     }
   else
     exo_facts_forget (neighbour);
+  note_move (neighbour);
   if (neighbour->shunned) /* also over a new stream */
     exo_plan_shun_peer (swarm->plan, neighbour->peer);
   neighbour->hub = hello->hub;
@@ -95,8 +112,9 @@ talks_nonsense (const GError *error)
 static const char *
 where_is (ExoNeighbour *neighbour)
 {
-  return neighbour->base_urls != NULL && neighbour->base_urls[0] != NULL ? neighbour->base_urls[0]
-                                                                         : neighbour->id;
+  const char *url = exo_neighbour_base_url (neighbour);
+
+  return url != NULL ? url : neighbour->id;
 }
 
 /* Why its stream ended; a neighbour that talks nonsense does so again and again, and is named once. */
@@ -153,6 +171,7 @@ exo_neighbour_free (ExoNeighbour *neighbour)
   g_hash_table_unref (neighbour->fetched);
   g_hash_table_unref (neighbour->mended);
   g_strfreev (neighbour->base_urls);
+  g_ptr_array_unref (neighbour->addresses);
   g_free (neighbour->name);
   g_free (neighbour->id);
   g_free (neighbour);
@@ -181,6 +200,7 @@ add_neighbour (ExoSwarm *swarm, const char *id, const char *name)
   neighbour->id = g_strdup (id);
   neighbour->name = g_strdup (name);
   neighbour->hub = TRUE;
+  neighbour->addresses = g_ptr_array_new_with_free_func (g_object_unref);
   neighbour->wants = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   neighbour->fetched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   neighbour->mended = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -207,27 +227,55 @@ base_url (GInetSocketAddress *address)
 }
 
 void
+exo_neighbour_find_ways (ExoNeighbour *neighbour)
+{
+  GPtrArray *addresses = neighbour->addresses;
+  g_autofree ExoWayHere *here = g_new0 (ExoWayHere, addresses->len + 1);
+
+  for (guint i = 0; i < addresses->len; i++)
+    {
+      const ExoLanCard *card =
+          exo_lan_card_towards (neighbour->swarm->cards, g_ptr_array_index (addresses, i));
+
+      if (card != NULL)
+        here[i] = (ExoWayHere){ card->interface, card->running, card->wireless, card->speed };
+    }
+  exo_session_set_addresses (neighbour->session, (const char *const *) neighbour->base_urls, here);
+}
+
+static void
+set_addresses (ExoNeighbour *neighbour, GPtrArray *addresses)
+{
+  g_autoptr (GStrvBuilder) urls = g_strv_builder_new ();
+
+  g_ptr_array_set_size (neighbour->addresses, 0);
+  for (guint i = 0; i < addresses->len; i++)
+    {
+      GInetSocketAddress *address = g_ptr_array_index (addresses, i);
+      g_autofree char *url = base_url (address);
+
+      g_ptr_array_add (neighbour->addresses, g_object_ref (address));
+      g_strv_builder_add (urls, url);
+    }
+  g_strfreev (neighbour->base_urls);
+  neighbour->base_urls = g_strv_builder_end (urls);
+  exo_neighbour_find_ways (neighbour);
+}
+
+void
 exo_swarm_peer_seen (ExoSwarm *swarm, const char *id, const char *name, GPtrArray *addresses)
 {
   ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, id);
-  g_autoptr (GStrvBuilder) urls = g_strv_builder_new ();
   gboolean is_new = neighbour == NULL;
 
   if (strcmp (id, swarm->node_id) == 0)
     return;
-  for (guint i = 0; i < addresses->len; i++)
-    {
-      g_autofree char *url = base_url (g_ptr_array_index (addresses, i));
-      g_strv_builder_add (urls, url);
-    }
   if (is_new)
     neighbour = add_neighbour (swarm, id, name);
   neighbour->announced = TRUE;
   g_free (neighbour->name);
   neighbour->name = g_strdup (name);
-  g_strfreev (neighbour->base_urls);
-  neighbour->base_urls = g_strv_builder_end (urls);
-  exo_session_set_addresses (neighbour->session, (const char *const *) neighbour->base_urls);
+  set_addresses (neighbour, addresses);
   if (is_new)
     swarm->callbacks.neighbour_added (swarm, neighbour, swarm->user_data);
   else
@@ -305,6 +353,33 @@ const char *const *
 exo_neighbour_base_urls (ExoNeighbour *neighbour)
 {
   return (const char *const *) neighbour->base_urls;
+}
+
+gboolean
+exo_neighbour_is_connected (ExoNeighbour *neighbour)
+{
+  return exo_session_is_up (neighbour->session);
+}
+
+const char *
+exo_neighbour_base_url (ExoNeighbour *neighbour)
+{
+  const char *url = exo_session_base_url (neighbour->session);
+
+  return url != NULL || neighbour->base_urls == NULL ? url : neighbour->base_urls[0];
+}
+
+const char *
+exo_neighbour_link (ExoNeighbour *neighbour, guint64 *out_speed)
+{
+  const ExoWay *way = exo_session_way (neighbour->session);
+  GArray *cards = neighbour->swarm->cards;
+
+  *out_speed = way != NULL ? exo_way_speed (way) : 0;
+  for (guint i = 0; way != NULL && i < cards->len; i++)
+    if (g_array_index (cards, ExoLanCard, i).interface == way->here.interface)
+      return g_array_index (cards, ExoLanCard, i).name;
+  return "";
 }
 
 const char *

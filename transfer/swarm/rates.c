@@ -24,8 +24,12 @@ tell_neighbours_rates (ExoSwarm *swarm, gint64 now_us)
 
   g_hash_table_iter_init (&iter, swarm->by_peer);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
-    exo_plan_peer_rate (swarm->plan, neighbour->peer,
-                        exo_pace_rate (&neighbour->pace, EXO_PACE_LAN_US, now_us));
+    {
+      exo_plan_peer_rate (swarm->plan, neighbour->peer,
+                          exo_pace_rate (&neighbour->pace, EXO_PACE_LAN_US, now_us));
+      exo_session_measured (neighbour->session,
+                            exo_pace_best (&neighbour->pace, EXO_PACE_LAN_US, now_us));
+    }
 }
 
 static void
@@ -149,7 +153,7 @@ exo_rates_forget_all (ExoSwarm *swarm)
 }
 
 void
-exo_swarm_set_link_speed (ExoSwarm *swarm, guint64 speed)
+exo_rates_set_speed (ExoSwarm *swarm, guint64 speed)
 {
   if (swarm->link.speed == speed)
     return;

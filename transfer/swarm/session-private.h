@@ -15,6 +15,8 @@ typedef struct
       retry_max_ms; /* after one failure, doubled with each further one; at most */
   guint silence_ms; /* without a byte the stream is over */
   gint64 lasted_us; /* a stream that was up for so long was a good one */
+  guint quiet_ms;   /* without a line another address is tried, if there is one */
+  guint aside_ms;   /* an address that failed is left alone for so long, at first */
 } ExoSessionTimes;
 
 /* Before the first exo_session_subscribe(); otherwise it has those of transfer/PROTOCOL.md. */

@@ -15,6 +15,7 @@
 
 #pragma once
 
+#include "transfer/http/lan-card.h"
 #include "transfer/swarm/announcer.h"
 #include "transfer/swarm/pace.h"
 #include "transfer/swarm/plan.h"
@@ -29,7 +30,8 @@ struct ExoNeighbour
 {
   ExoSwarm *swarm;
   char *id, *name;
-  GStrv base_urls;
+  GPtrArray *addresses; /* GInetSocketAddress */
+  GStrv base_urls;      /* the same, as text */
   ExoSession *session;
   ExoPlanPeer peer; /* 0 while its stream is not up */
   gboolean shunned;
@@ -68,6 +70,7 @@ struct ExoSwarm
   guint64 bytes_from_hub, bytes_from_lan;
   ExoPace hub_pace, lan_pace; /* of all that comes from there */
   ExoWireLink link;           /* of this node, as told */
+  GArray *cards;              /* ExoLanCard: the network cards of this machine */
   gboolean detour;            /* as last reported */
   guint next_order;           /* for ExoJob.order */
   guint pump_source, wake_source, subscribe_source, informed_source, rates_source;
@@ -137,6 +140,7 @@ void exo_swarm_gather (ExoSwarm *swarm); /* all fell silent at once: the Hub has
 /* neighbours.c */
 ExoNeighbour *exo_swarm_neighbour (ExoSwarm *swarm, const char *id); /* (nullable) */
 void exo_swarm_neighbour_changed (ExoNeighbour *neighbour);
+void exo_neighbour_find_ways (ExoNeighbour *neighbour); /* its addresses or the cards changed */
 void exo_swarm_shun (ExoSwarm *swarm, ExoNeighbour *neighbour, const char *why);
 void exo_neighbour_free (ExoNeighbour *neighbour); /* without a word to the plan or the owner */
 /* Callbacks of the announcer; user_data is the swarm. */
@@ -167,13 +171,15 @@ void exo_flight_start (ExoSwarm *swarm, const ExoPlanAction *action);
 void exo_flight_cancel (ExoSwarm *swarm, ExoPlanFetch fetch);
 /* Its fetches from the Hub. */
 void exo_flights_leave_hub (ExoJob *job);
+void exo_flights_abandon (ExoNeighbour *neighbour); /* those from it */
 void exo_flights_describe (ExoJob *job, guint32 b, ExoWireBuilder *builder);
 
 /* rates.c: @source_id: a node id, NULL: the Hub */
 void exo_rates_begin (ExoSwarm *swarm, const char *source_id); /* a fetch */
 void exo_rates_add (ExoSwarm *swarm, const char *source_id, guint64 bytes);
 void exo_rates_end (ExoSwarm *swarm, const char *source_id);
-void exo_rates_tell (ExoSwarm *swarm); /* what is known now */
+void exo_rates_tell (ExoSwarm *swarm);                     /* what is known now */
+void exo_rates_set_speed (ExoSwarm *swarm, guint64 speed); /* of this node's fastest card */
 /* What comes next may go over other neighbours, or over another network altogether. */
 void exo_rates_forget_lan (ExoSwarm *swarm);
 void exo_rates_forget_all (ExoSwarm *swarm);

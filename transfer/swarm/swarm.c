@@ -327,6 +327,49 @@ exo_swarm_network_changed (ExoSwarm *swarm)
     exo_session_retry_now (neighbour->session);
 }
 
+static void
+tell_addresses (ExoSwarm *swarm, GArray *cards)
+{
+  g_autoptr (GArray) addresses = exo_wire_addresses_new ();
+  guint16 port = exo_lan_server_port (swarm->server);
+
+  for (guint i = 0; port != 0 && i < cards->len; i++)
+    {
+      const ExoLanCard *card = &g_array_index (cards, ExoLanCard, i);
+      ExoWireAddress address = { NULL, card->speed };
+
+      if (!exo_lan_address_is_local (card->address))
+        continue;
+      address.text = exo_lan_address_text (card->address, port);
+      g_array_append_val (addresses, address);
+    }
+  exo_announcer_addresses (swarm->announcer, addresses);
+}
+
+void
+exo_swarm_set_cards (ExoSwarm *swarm, GArray *cards)
+{
+  GHashTableIter iter;
+  ExoNeighbour *neighbour;
+  guint64 speed = 0;
+
+  for (guint i = 0; i < cards->len; i++)
+    {
+      const ExoLanCard *card = &g_array_index (cards, ExoLanCard, i);
+
+      if (exo_lan_address_is_local (card->address))
+        speed = MAX (speed, card->speed);
+    }
+  g_array_ref (cards);
+  g_array_unref (swarm->cards);
+  swarm->cards = cards;
+  exo_rates_set_speed (swarm, speed);
+  tell_addresses (swarm, cards);
+  g_hash_table_iter_init (&iter, swarm->neighbours);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
+    exo_neighbour_find_ways (neighbour);
+}
+
 /* --- life --------------------------------------------------------------------------------------- */
 
 static void
@@ -382,6 +425,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
   swarm->neighbours =
       g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) exo_neighbour_free);
   swarm->by_peer = g_hash_table_new (NULL, NULL);
+  swarm->cards = g_array_new (FALSE, FALSE, sizeof (ExoLanCard));
   swarm->jobs =
       g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) exo_job_free);
   swarm->by_blob = g_hash_table_new (NULL, NULL);
@@ -449,6 +493,7 @@ exo_swarm_free (ExoSwarm *swarm)
   g_hash_table_unref (swarm->digests);
   g_hash_table_unref (swarm->answers);
   g_object_unref (swarm->cancellable);
+  g_array_unref (swarm->cards);
   exo_plan_free (swarm->plan);
   g_free (swarm->node_id);
   g_free (swarm->node_name);

@@ -60,8 +60,9 @@ void exo_swarm_peer_gone (ExoSwarm *swarm, const char *id);
 void exo_swarm_settled (ExoSwarm *swarm);
 void exo_swarm_network_changed (ExoSwarm *swarm); /* tries again at once whom it could not reach */
 
-/* Of this node's fastest LAN link, as its network card says; bytes/s, 0 unknown (as at first) */
-void exo_swarm_set_link_speed (ExoSwarm *swarm, guint64 speed);
+/* (element-type ExoLanCard): this machine's network cards, as exo_lan_cards() says now; none at first. Neighbours are told where this
+ * node listens, so this comes after exo_lan_server_listen(). */
+void exo_swarm_set_cards (ExoSwarm *swarm, GArray *cards);
 /* TRUE: bytes from the Hub cost money, see exo_plan_set_metered(). FALSE at first. */
 void exo_swarm_set_metered (ExoSwarm *swarm, gboolean metered);
 
@@ -74,6 +75,10 @@ GPtrArray *exo_swarm_neighbours (ExoSwarm *swarm); /* (transfer container) */
 const char *exo_neighbour_id (ExoNeighbour *neighbour);
 const char *exo_neighbour_name (ExoNeighbour *neighbour);
 const char *const *exo_neighbour_base_urls (ExoNeighbour *neighbour); /* "http://address:port" */
+gboolean exo_neighbour_is_connected (ExoNeighbour *neighbour);        /* its stream is up */
+const char *exo_neighbour_base_url (ExoNeighbour *neighbour); /* in use, or else the first */
+/* The link in use: the interface of this machine, "" if none is; bytes/s that both its ends can do, 0 unknown. Borrowed. */
+const char *exo_neighbour_link (ExoNeighbour *neighbour, guint64 *out_speed);
 const char *exo_neighbour_state (ExoNeighbour *neighbour); /* as in org.exo.Agent1.Node State */
 gboolean exo_neighbour_reaches_hub (ExoNeighbour *neighbour);
 guint64 exo_neighbour_bytes (ExoNeighbour *neighbour); /* received from it since the start */

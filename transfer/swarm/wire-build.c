@@ -377,12 +377,29 @@ append_hello (GString *text, const ExoWireHello *hello)
   append_link (text, &hello->link);
 }
 
+/* Texts of addresses have nothing that must be escaped. */
+static void
+append_addresses (GString *text, GArray *addresses)
+{
+  g_string_append (text, "\"addresses\":[");
+  for (guint i = 0; i < MIN (addresses->len, EXO_WIRE_ADDRESSES_MAX); i++)
+    {
+      const ExoWireAddress *address = &g_array_index (addresses, ExoWireAddress, i);
+
+      g_string_append_printf (text, "%s[\"%s\",%" G_GUINT64_FORMAT "]", i > 0 ? "," : "",
+                              address->text, MIN (address->speed, EXO_WIRE_RATE_MAX));
+    }
+  g_string_append (text, "],");
+}
+
 char *
 exo_wire_hello_to_json (const ExoWireHello *hello)
 {
   GString *text = g_string_new (NULL);
 
   append_hello (text, hello);
+  if (hello->addresses != NULL)
+    append_addresses (text, hello->addresses);
   close_object (text);
   return g_string_free (text, FALSE);
 }

@@ -66,6 +66,7 @@ exo_wire_hello_free (ExoWireHello *hello)
     return;
   g_free (hello->name);
   g_clear_pointer (&hello->blobs, g_array_unref);
+  g_clear_pointer (&hello->addresses, g_array_unref);
   g_free (hello);
 }
 
@@ -76,6 +77,50 @@ exo_wire_blobs_new (void)
 
   g_array_set_clear_func (blobs, blob_clear);
   return blobs;
+}
+
+static void
+address_clear (gpointer data)
+{
+  g_free (((ExoWireAddress *) data)->text);
+}
+
+GArray *
+exo_wire_addresses_new (void)
+{
+  GArray *addresses = g_array_new (FALSE, FALSE, sizeof (ExoWireAddress));
+
+  g_array_set_clear_func (addresses, address_clear);
+  return addresses;
+}
+
+/* The texts are compared with those of known addresses and used for nothing else. */
+static gboolean
+parse_addresses (JsonObject *object, ExoWireHello *hello, GError **error)
+{
+  JsonArray *list;
+
+  if (!exo_wire_member_array (object, "addresses", EXO_WIRE_ADDRESSES_MAX, &list, error))
+    return FALSE;
+  if (list == NULL)
+    return TRUE;
+  hello->addresses = exo_wire_addresses_new ();
+  for (guint i = 0; i < json_array_get_length (list); i++)
+    {
+      JsonArray *pair = exo_wire_entry (list, i, 2, "addresses", error);
+      ExoWireAddress address = { 0 };
+      const char *text;
+
+      if (pair == NULL)
+        return FALSE;
+      text = exo_wire_node_string (json_array_get_element (pair, 0), "addresses", error);
+      if (text == NULL || !exo_wire_node_u64 (json_array_get_element (pair, 1), "addresses",
+                                              G_MAXINT64, &address.speed, error))
+        return FALSE;
+      address.text = g_strdup (text);
+      g_array_append_val (hello->addresses, address);
+    }
+  return TRUE;
 }
 
 static ExoWireHello *
@@ -104,7 +149,7 @@ parse_hello (JsonObject *object, GError **error)
   if (!exo_wire_member_u64 (object, "port", G_MAXUINT16, &port, error) ||
       !exo_wire_member_bool (object, "hub", &hello->hub, error) ||
       !exo_wire_member_u64 (object, "hub_rate", G_MAXINT64, &hello->hub_rate, error) ||
-      !parse_link (object, &hello->link, error))
+      !parse_link (object, &hello->link, error) || !parse_addresses (object, hello, error))
     return NULL;
   hello->port = (guint16) port;
   return g_steal_pointer (&hello);

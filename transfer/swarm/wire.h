@@ -10,7 +10,7 @@
  * within some 5 ms is one line. "b" below is the index of an oid in the subscriber's list.
  *
  *   subscribe  {"v":1,"id":"<32 hex>","name":"host","port":52418,"hub":true,"hub_rate":0,"link":[0,0],"oids":[["<oid>",size],...]}
- *   hello      {"v":1,"id":..,"name":..,"hub":true,"hub_rate":0,"link":[0,0]}
+ *   hello      {"v":1,"id":..,"name":..,"hub":true,"hub_rate":0,"link":[0,0],"addresses":[["10.0.0.1:52418",125000000],..]}
  *   state      {"state":[{"b":0,"wants":true,"have":"<base64 bits>"|"all"|"","claim":[[first,n],..],"fetch":[[first,n],..]},..]}
  *   event      {"have":[[b,first,n],..],"drop":[..],"fetch":[..],"claim":[..],"release":[..],"wants":[[b,true],..],
  *               "hub":true,"hub_rate":0,"load":[uploads,queued],"link":[speed,rate]}
@@ -32,11 +32,12 @@ G_BEGIN_DECLS
 #define EXO_WIRE_DIGESTS_MAX   (16u << 20) /* bytes; some 110 a piece: blobs up to 600 GB */
 #define EXO_WIRE_RATE_MAX                                                                          \
   G_GUINT64_CONSTANT (999999999999999999) /* bytes/s: 18 digits, json-scan.h */
-#define EXO_WIRE_OIDS_MAX    50000u
-#define EXO_WIRE_NAME_MAX    63u
-#define EXO_WIRE_RANGES_MAX  4096u /* in one list of one line */
-#define EXO_WIRE_HEARTBEAT_S 1
-#define EXO_WIRE_SILENCE_S   4
+#define EXO_WIRE_OIDS_MAX      50000u
+#define EXO_WIRE_ADDRESSES_MAX 64u
+#define EXO_WIRE_NAME_MAX      63u
+#define EXO_WIRE_RANGES_MAX    4096u /* in one list of one line */
+#define EXO_WIRE_HEARTBEAT_S   1
+#define EXO_WIRE_SILENCE_S     4
 
 gboolean exo_node_id_check (const char *id); /* 32 lower-case hex digits */
 
@@ -53,6 +54,13 @@ typedef struct
   guint64 rate;  /* that it lately reached */
 } ExoWireLink;
 
+/* Where a node is reached, and how fast the network card there is: bytes/s, 0 unknown */
+typedef struct
+{
+  char *text; /* "10.0.0.1:52418", "[fe80::1]:52418", without a scope */
+  guint64 speed;
+} ExoWireAddress;
+
 typedef struct
 {
   char id[33];
@@ -61,10 +69,12 @@ typedef struct
   gboolean hub;     /* reaches the Hub */
   guint64 hub_rate; /* bytes/s, 0 unknown */
   ExoWireLink link;
-  GArray *blobs; /* of a Subscribe: ExoWireBlob; empty for a Hello */
+  GArray *blobs;     /* of a Subscribe: ExoWireBlob; empty for a Hello */
+  GArray *addresses; /* of a Hello: ExoWireAddress; NULL: not said */
 } ExoWireHello;
 
-GArray *exo_wire_blobs_new (void); /* empty; owns the oids put into it */
+GArray *exo_wire_addresses_new (void); /* empty; owns the texts put into it */
+GArray *exo_wire_blobs_new (void);     /* empty; owns the oids put into it */
 void exo_wire_hello_free (ExoWireHello *hello);
 char *exo_wire_subscribe_to_json (const ExoWireHello *hello);
 /* @error: INVALID, TOO_LARGE; a "v" that is not ours: INVALID with a message that names both */
