@@ -3,8 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A name and a port say nothing of the node behind them: GET /v1/node does. Asked at the start, when the network changes and
- * when a transfer starts, and as long as one does not answer, again after a while.
+ * when a transfer starts, and as long as one does not answer, again after a while. Several may be addresses of one node.
  */
+
+#include <string.h>
 
 #include "transfer/engine-private.h"
 #include "transfer/json-text.h"
@@ -20,7 +22,8 @@ typedef struct
   ExoStatics *statics; /* NULL once it is gone */
   char *peer;          /* as configured */
   gboolean busy, probed;
-  GSocketAddress *address; /* being asked */
+  GSocketAddress *address; /* being asked, or asked last */
+  char id[33];             /* of the node that last answered there; "": none yet */
   guint n_refs;
 } Static;
 
@@ -75,21 +78,40 @@ probed (Static *peer, gboolean answered)
         g_timeout_add_seconds (peer->statics->again_s, probe_again, peer->statics);
 }
 
+/* All that are the same node are told as one, named as the first of them is. */
+static void
+tell_node (ExoStatics *statics, const char *id)
+{
+  g_autoptr (GPtrArray) addresses = g_ptr_array_new ();
+  const char *name = NULL;
+
+  for (guint i = 0; i < statics->peers->len; i++)
+    {
+      const Static *peer = g_ptr_array_index (statics->peers, i);
+
+      if (strcmp (peer->id, id) != 0)
+        continue;
+      if (name == NULL)
+        name = peer->peer;
+      g_ptr_array_add (addresses, peer->address);
+    }
+  exo_engine_peer_seen (statics->engine, id, name, addresses);
+}
+
 static gboolean
 read_card (Static *peer, GBytes *body)
 {
   gsize length;
   const char *text = g_bytes_get_data (body, &length), *id;
   g_autoptr (JsonNode) root = exo_json_parse (text, (gssize) length, CARD_BYTES_MAX, NULL);
-  g_autoptr (GPtrArray) addresses = g_ptr_array_new ();
 
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
     return FALSE;
   id = exo_json_string (json_node_get_object (root), "id");
   if (!exo_node_id_check (id))
     return FALSE;
-  g_ptr_array_add (addresses, peer->address);
-  exo_engine_peer_seen (peer->statics->engine, id, peer->peer, addresses);
+  g_strlcpy (peer->id, id, sizeof peer->id);
+  tell_node (peer->statics, id);
   return TRUE;
 }
 

@@ -4,7 +4,7 @@
 import time
 
 from cases import MIB, case, sample
-from lab import Lab, need
+from lab import PORT, Lab, need
 
 GAP = 4  # seconds without a byte, at most
 
@@ -117,3 +117,18 @@ def a_link_that_is_back_is_used_again():
         _nothing_from_the_hub(lab)
         lab[2].verify_cache(lab.sample)
         return f'back-after={back:.1f}s of-the-rest={part:.3f} rest={left / MIB:.0f}MiB'
+
+
+@case('links')
+def a_static_peer_may_be_named_at_both_its_addresses():
+    """Without mDNS: two entries under [lan] peers that are one machine give one neighbour, fetched from over the fast link."""
+    peers = ';'.join(f'{net}{number}:{PORT}' for number in (1, 2) for net in ('10.77.0.', '10.79.0.'))
+    with Lab(nodes=2, lan='60mbit', second='400mbit', name='named', sample=sample('small'), mdns=False,
+             config={'lan': {'mdns': 'false', 'peers': peers}}) as lab:
+        lab.wait_for(lambda: all(len(host.nodes()) == 1 for host in lab.hosts), 20, 'one neighbour each')
+        lab[1].pull(lab.sample.name).wait('complete', 60)
+        before = _bytes_in(lab[2])
+        lab[2].pull(lab.sample.name).wait('complete', 60)
+        part = _part(before, _bytes_in(lab[2]), 'eth1')
+        need(part >= 0.95, f'{part:.3f} came over eth1\n{lab.logs()}')
+        return f'eth1={part:.4f}'

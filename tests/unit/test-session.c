@@ -43,6 +43,8 @@ typedef struct
 {
   ExoFetcher *fetcher;
   ScriptServer *server;
+  ScriptServer *other; /* (nullable): the same neighbour at another address */
+  guint other_refuses; /* so many requests, at first */
   ExoSession *session;
   const Answer *answers; /* by number of the request; the last one again and again */
   gsize n_answers;
@@ -52,7 +54,8 @@ typedef struct
   guint n_up, n_line, n_down;
   Moment free_at;
   gboolean current_at_up;
-  GError *error; /* of the last down */
+  ExoSessionMove move; /* at the last up */
+  GError *error;       /* of the last down */
 } Fixture;
 
 /* The neighbour ------------------------------------------------------------------------------------- */
@@ -78,6 +81,16 @@ answer (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
   reply->end = due->end;
 }
 
+static void
+answer_elsewhere (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
+{
+  const Fixture *f = user_data;
+
+  script_reply_printf (reply, "HTTP/1.1 %u X\r\nContent-Type: application/x-ndjson\r\n\r\n" HELLO,
+                       request->n < f->other_refuses ? 503 : 200);
+  reply->end = request->n < f->other_refuses ? SCRIPT_CLOSE : SCRIPT_STALL;
+}
+
 /* This node ----------------------------------------------------------------------------------------- */
 
 static void
@@ -95,6 +108,7 @@ on_up (ExoSession *session, const ExoWireHello *hello, gpointer user_data)
   f->n_up++;
   f->current_at_up = exo_session_is_current (session);
   g_string_append_printf (f->heard, "up:%s:%" G_GUINT64_FORMAT " ", hello->name, hello->hub_rate);
+  f->move = exo_session_move (session);
   happened (f, AT_UP);
 }
 
@@ -182,6 +196,7 @@ teardown (Fixture *f)
   g_clear_pointer (&f->session, exo_session_free);
   exo_fetcher_free (f->fetcher);
   script_server_free (f->server);
+  g_clear_pointer (&f->other, script_server_free);
   g_string_free (f->heard, TRUE);
   g_clear_error (&f->error);
   g_free (f->body);
@@ -450,6 +465,158 @@ an_address_that_does_not_answer_is_followed_by_the_next (void)
   teardown (&f);
 }
 
+/* Two addresses over two cards; the one at @others_place is that of the other server. */
+static void
+set_two_ways (Fixture *f, guint others_place, guint64 first_speed, guint64 second_speed)
+{
+  const ExoWayHere here[] = { { 1, TRUE, FALSE, first_speed }, { 2, TRUE, FALSE, second_speed } };
+  g_autofree char *url = script_server_url (f->server, ""), *other_url = NULL;
+  const char *urls[] = { NULL, NULL, NULL };
+
+  f->other = script_server_new (answer_elsewhere, f);
+  other_url = script_server_url (f->other, "");
+  urls[others_place] = other_url;
+  urls[1 - others_place] = url;
+  exo_session_set_addresses (f->session, urls, here);
+}
+
+static void
+assert_is_at (Fixture *f, ScriptServer *server)
+{
+  g_autofree char *url = script_server_url (server, "");
+
+  CU_ASSERT_STRING_EQUAL (exo_session_base_url (f->session), url);
+}
+
+static void
+the_fastest_address_is_asked_wherever_it_stands (void)
+{
+  static const Answer answers[] = { { HELLO "{}\n", SCRIPT_STALL } };
+
+  for (guint place = 0; place < 2; place++)
+    {
+      Fixture f;
+
+      setup (&f, answers, G_N_ELEMENTS (answers));
+      set_two_ways (&f, place, place == 0 ? 1000 : 10, place == 0 ? 10 : 1000);
+      subscribe (&f, OID_A, NULL);
+      wait_until (&f.n_up, 1);
+      assert_is_at (&f, f.other);
+      CU_ASSERT_EQUAL (f.move, EXO_SESSION_STAYED);
+      CU_ASSERT_EQUAL (exo_session_way (f.session)->here.interface, place + 1);
+      CU_ASSERT_EQUAL (settle (&f), 0);
+      teardown (&f);
+    }
+}
+
+static void
+what_the_neighbour_says_of_its_cards_counts (void)
+{
+  g_autofree char *hello = NULL;
+  Answer answers[] = { { NULL, SCRIPT_STALL } };
+  Fixture f;
+
+  setup (&f, answers, G_N_ELEMENTS (answers));
+  set_two_ways (&f, 1, 1000, 1000);
+  answers[0].text = hello =
+      g_strdup_printf ("{\"v\":1,\"id\":\"" PEER "\",\"addresses\":[[\"127.0.0.1:%u\",10],"
+                       "[\"127.0.0.1:%u\",1000]]}\n{}\n",
+                       script_server_port (f.server), script_server_port (f.other));
+  subscribe (&f, OID_A, NULL);
+  wait_until (&f.n_up, 2);
+  assert_is_at (&f, f.other);
+  CU_ASSERT_EQUAL (f.move, EXO_SESSION_MOVED);
+  CU_ASSERT_EQUAL (f.n_down, 0);
+  teardown (&f);
+}
+
+static void
+an_address_that_falls_silent_is_left_for_another (void)
+{
+  static const Answer answers[] = { { HELLO "{}\n", SCRIPT_STALL } };
+  Fixture f;
+
+  setup (&f, answers, G_N_ELEMENTS (answers));
+  set_times (&f, NEVER_MS, NEVER_MS, G_MAXINT64);
+  set_two_ways (&f, 1, 1000, 10);
+  subscribe (&f, OID_A, NULL);
+  wait_until (&f.n_line, 1);
+  assert_is_at (&f, f.server);
+  exo_session_set_times (
+      f.session, &(ExoSessionTimes){ NEVER_MS, NEVER_MS, NEVER_MS, G_MAXINT64, 1, NEVER_MS });
+  exo_session_retry_now (f.session); /* looks */
+  wait_until (&f.n_up, 2);
+  assert_is_at (&f, f.other);
+  CU_ASSERT_EQUAL (f.move, EXO_SESSION_FLED);
+  CU_ASSERT_EQUAL (f.n_down, 0);
+  CU_ASSERT_EQUAL (exo_session_n_failures (f.session), 0);
+  teardown (&f);
+}
+
+/* Both are the same server, but they look like the two addresses of one card. */
+static void
+the_other_family_on_the_same_card_is_no_other_way (void)
+{
+  static const Answer answers[] = { { HELLO "{}\n", SCRIPT_STALL } };
+  const ExoWayHere here[] = { { 1, TRUE, FALSE, 10 }, { 1, TRUE, FALSE, 10 } };
+  g_autofree char *v4 = NULL, *v6 = NULL;
+  Fixture f;
+
+  setup (&f, answers, G_N_ELEMENTS (answers));
+  v4 = script_server_url (f.server, "");
+  v6 = g_strdup_printf ("http://[::ffff:127.0.0.1]:%u", script_server_port (f.server));
+  exo_session_set_times (f.session,
+                         &(ExoSessionTimes){ NEVER_MS, NEVER_MS, 100, G_MAXINT64, 1, NEVER_MS });
+  exo_session_set_addresses (f.session, (const char *const[]){ v4, v6, NULL }, here);
+  subscribe (&f, OID_A, NULL);
+  wait_until (&f.n_down, 1);
+  CU_ASSERT_EQUAL (settle (&f), 1);
+  teardown (&f);
+}
+
+static void
+a_better_address_is_gone_back_to (void)
+{
+  static const Answer answers[] = { { HELLO "{}\n", SCRIPT_STALL } };
+  Fixture f;
+
+  setup (&f, answers, G_N_ELEMENTS (answers));
+  exo_session_set_times (f.session, &(ExoSessionTimes){ 1, 1, NEVER_MS, G_MAXINT64, NEVER_MS, 1 });
+  f.other_refuses = 3;
+  set_two_ways (&f, 1, 10, 1000);
+  subscribe (&f, OID_A, NULL);
+  wait_until (&f.n_up, 2);
+  CU_ASSERT_EQUAL (f.n_down, 1); /* the first attempt was at the better one */
+  assert_is_at (&f, f.other);
+  CU_ASSERT_EQUAL (f.move, EXO_SESSION_MOVED);
+  CU_ASSERT_EQUAL (script_server_n_requests (f.other), 4);
+  CU_ASSERT_EQUAL (exo_session_n_failures (f.session), 0);
+  teardown (&f);
+}
+
+/* The cable was pulled and Wi-Fi leads to the same address: the connection over the cable leads nowhere. */
+static void
+another_interface_to_the_same_address_is_another_way (void)
+{
+  static const Answer answers[] = { { HELLO "{}\n", SCRIPT_STALL } };
+  const ExoWayHere cable = { 1, TRUE, FALSE, 1000 }, wifi = { 2, TRUE, TRUE, 0 };
+  g_autofree char *url = NULL;
+  Fixture f;
+
+  setup (&f, answers, G_N_ELEMENTS (answers));
+  url = script_server_url (f.server, "");
+  exo_session_set_addresses (f.session, (const char *const[]){ url, NULL }, &cable);
+  subscribe (&f, OID_A, NULL);
+  wait_until (&f.n_line, 1);
+  exo_session_set_addresses (f.session, (const char *const[]){ url, NULL }, &cable);
+  CU_ASSERT_EQUAL (settle (&f), 1); /* nothing is new */
+  exo_session_set_addresses (f.session, (const char *const[]){ url, NULL }, &wifi);
+  wait_until (&f.n_up, 2);
+  CU_ASSERT_EQUAL (f.move, EXO_SESSION_FLED);
+  CU_ASSERT_EQUAL (f.n_down, 0);
+  teardown (&f);
+}
+
 static void
 another_subscription_takes_over_when_its_stream_speaks (void)
 {
@@ -553,6 +720,12 @@ EXO_SUITE ("session",
            TEST (one_stream_that_broke_off_is_no_habit),
            TEST (what_was_good_for_long_enough_counts_when_more_is_asked),
            TEST (an_address_that_does_not_answer_is_followed_by_the_next),
+           TEST (the_fastest_address_is_asked_wherever_it_stands),
+           TEST (what_the_neighbour_says_of_its_cards_counts),
+           TEST (an_address_that_falls_silent_is_left_for_another),
+           TEST (the_other_family_on_the_same_card_is_no_other_way),
+           TEST (a_better_address_is_gone_back_to),
+           TEST (another_interface_to_the_same_address_is_another_way),
            TEST (another_subscription_takes_over_when_its_stream_speaks),
            TEST (another_subscription_that_fails_leaves_the_stream_alone),
            TEST (with_nothing_to_ask_there_is_no_stream),

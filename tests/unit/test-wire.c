@@ -371,6 +371,63 @@ a_hello_comes_back_as_it_was_sent (void)
 }
 
 static void
+the_addresses_of_a_hello_come_back_as_they_were_sent (void)
+{
+  g_autoptr (ExoWireHello) hello = example_hello ();
+  ExoWireAddress addresses[] = { { g_strdup ("10.0.0.1:52418"), 125000000 },
+                                 { g_strdup ("[fe80::1]:52418"), G_MAXUINT64 } };
+  g_autofree char *unsaid_text = exo_wire_hello_to_json (hello), *none_text = NULL, *text = NULL;
+  g_autoptr (ExoWireLine) unsaid = parse (unsaid_text), none = NULL, line = NULL;
+  const ExoWireAddress *back;
+
+  hello->addresses = exo_wire_addresses_new ();
+  none_text = exo_wire_hello_to_json (hello);
+  g_array_append_vals (hello->addresses, addresses, 2);
+  text = exo_wire_hello_to_json (hello);
+  none = parse (none_text);
+  line = parse (text);
+  CU_ASSERT_PTR_NULL (unsaid->hello->addresses);
+  CU_ASSERT_EQUAL (none->hello->addresses->len, 0);
+  CU_ASSERT_EQUAL_FATAL (line->hello->addresses->len, 2);
+  back = &g_array_index (line->hello->addresses, ExoWireAddress, 0);
+  CU_ASSERT_STRING_EQUAL (back[0].text, "10.0.0.1:52418");
+  CU_ASSERT_EQUAL (back[0].speed, 125000000);
+  CU_ASSERT_STRING_EQUAL (back[1].text, "[fe80::1]:52418");
+  CU_ASSERT_EQUAL (back[1].speed, EXO_WIRE_RATE_MAX);
+}
+
+/* A hello with this member, and whether it is one */
+static gboolean
+hello_with (const char *addresses)
+{
+  g_autofree char *text =
+      g_strdup_printf ("{\"v\":1,\"id\":\"" ID "\",\"addresses\":%s}", addresses);
+  g_autoptr (ExoWireLine) line = parse (text);
+
+  return line != NULL;
+}
+
+static void
+malformed_addresses_are_refused (void)
+{
+  static const char *const wrong[] = { "{}",           "\"10.0.0.1:1\"", "[\"10.0.0.1:1\"]",
+                                       "[[1,2]]",      "[[\"a\"]]",      "[[\"a\",1,2]]",
+                                       "[[\"a\",-1]]", "[[\"a\",\"b\"]]" };
+  g_autoptr (GString) list = g_string_new ("[");
+
+  CU_ASSERT_TRUE (hello_with ("[[\"a\",1]]"));
+  for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
+    CU_ASSERT_FALSE (hello_with (wrong[i]));
+  for (guint i = 0; i < EXO_WIRE_ADDRESSES_MAX; i++)
+    g_string_append (list, "[\"a\",1],");
+  g_string_append (list, "[\"a\",1]]");
+  CU_ASSERT_FALSE (hello_with (list->str));
+  g_string_truncate (list, list->len - strlen (",[\"a\",1]]"));
+  g_string_append_c (list, ']');
+  CU_ASSERT_TRUE (hello_with (list->str));
+}
+
+static void
 malformed_subscriptions_are_refused (void)
 {
   static const char *const wrong[] = {
@@ -613,6 +670,8 @@ EXO_SUITE ("wire",
            TEST (lines_and_lists_past_their_limits_are_too_large),
            TEST (a_subscription_comes_back_as_it_was_sent),
            TEST (a_hello_comes_back_as_it_was_sent),
+           TEST (the_addresses_of_a_hello_come_back_as_they_were_sent),
+           TEST (malformed_addresses_are_refused),
            TEST (malformed_subscriptions_are_refused),
            TEST (another_version_is_refused_naming_both),
            TEST (oids_up_to_the_limit_are_taken),

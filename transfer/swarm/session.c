@@ -90,12 +90,20 @@ index_of (const ExoSession *session, const char *base_url)
   return i;
 }
 
-static ExoWay *
-find_way (const ExoSession *session, const char *base_url)
+static Address *
+find_address (const ExoSession *session, const char *base_url)
 {
   guint i = index_of (session, base_url);
 
   return i < session->addresses->len ? g_ptr_array_index (session->addresses, i) : NULL;
+}
+
+static ExoWay *
+find_way (const ExoSession *session, const char *base_url)
+{
+  Address *address = find_address (session, base_url);
+
+  return address != NULL ? &address->way : NULL;
 }
 
 static const ExoWay *const *
@@ -417,30 +425,68 @@ open_best (ExoSession *session)
 /* --- another address ----------------------------------------------------------------------------- */
 
 static gboolean
-is_quiet (const ExoSession *session, const Stream *stream, gint64 now_us)
+is_v6 (const Address *address)
 {
-  return session->addresses->len > 1 &&
-         now_us - stream->heard_us >= session->times.quiet_ms * (gint64) 1000;
+  return strchr (address->base_url, '[') != NULL;
+}
+
+/* A network card as a rule has one address of each family: what is silent at the one is at the other. */
+static gboolean
+shares_cable (const Address *a, const Address *b)
+{
+  return a == b || (a->way.here.interface == b->way.here.interface && is_v6 (a) != is_v6 (b));
+}
+
+/* There is another cable to try. */
+static gboolean
+has_choice (const ExoSession *session, const Address *used)
+{
+  for (guint i = 0; used != NULL && i < session->addresses->len; i++)
+    if (!shares_cable (used, g_ptr_array_index (session->addresses, i)))
+      return TRUE;
+  return FALSE;
+}
+
+static void
+set_aside (ExoSession *session, const Address *used, gint64 now_us)
+{
+  for (guint i = 0; i < session->addresses->len; i++)
+    {
+      Address *address = g_ptr_array_index (session->addresses, i);
+
+      if (shares_cable (used, address))
+        exo_way_failed (&address->way, session->times.aside_ms * (gint64) 1000, now_us);
+    }
 }
 
 /* Its interface went, or another one leads there now: then its connection leads nowhere. */
 static gboolean
-is_cut_off (const Stream *stream, const ExoWay *way)
+is_cut_off (const Stream *stream, const Address *address)
 {
-  return way != NULL && way->here.interface != stream->interface;
+  return address != NULL && address->way.here.interface != stream->interface;
+}
+
+static gint64
+quiet_at (const ExoSession *session)
+{
+  return session->live->heard_us + session->times.quiet_ms * (gint64) 1000;
 }
 
 static void
 check_live (ExoSession *session, gint64 now_us)
 {
   Stream *live = session->live;
-  ExoWay *way = find_way (session, live->base_url);
+  const Address *address = find_address (session, live->base_url);
 
   if (live->lost)
     return;
-  live->lost = is_cut_off (live, way) || is_quiet (session, live, now_us);
-  if (live->lost && way != NULL && !is_cut_off (live, way))
-    exo_way_failed (way, session->times.aside_ms * (gint64) 1000, now_us);
+  if (is_cut_off (live, address))
+    live->lost = TRUE;
+  else if (has_choice (session, address) && now_us >= quiet_at (session))
+    {
+      live->lost = TRUE;
+      set_aside (session, address, now_us);
+    }
 }
 
 /* Returns: when to look again */
@@ -505,8 +551,8 @@ look (ExoSession *session)
   else
     {
       at_us = improve (session, now_us);
-      if (session->addresses->len > 1)
-        at_us = MIN (at_us, session->live->heard_us + session->times.quiet_ms * (gint64) 1000);
+      if (has_choice (session, find_address (session, session->live->base_url)))
+        at_us = MIN (at_us, quiet_at (session));
     }
   if (at_us != G_MAXINT64)
     session->look_source =
