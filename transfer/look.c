@@ -193,8 +193,6 @@ on_id (ExoFetch *fetch, const ExoFetchResult *result, const GError *error, gpoin
 {
   static const ExoFetchCallbacks callbacks = { .done = on_state };
   ExoLook *look = user_data;
-  gsize length = 0;
-  const char *body;
 
   look->fetch = NULL;
   if (look->stopped || look->own_deadline == 0 || (error != NULL && result->status == 0))
@@ -204,7 +202,9 @@ on_id (ExoFetch *fetch, const ExoFetchResult *result, const GError *error, gpoin
     }
   if (error == NULL && result->status == 200 && result->body != NULL)
     {
-      body = g_bytes_get_data (result->body, &length);
+      gsize length;
+      const char *body = g_bytes_get_data (result->body, &length);
+
       look->own_id = exo_work_parse_id (body, length);
     }
   ask_exo (look, "/state", &callbacks);

@@ -579,6 +579,7 @@ static void
 who_has_read_what_is_dropped_begins_anew (void)
 {
   LabNode node;
+  ExoWant *reader;
   g_auto (Answer) cut = { 0 }, resumed = { 0 };
 
   lab_node_open (&node, "one", NULL);
@@ -587,7 +588,9 @@ who_has_read_what_is_dropped_begins_anew (void)
                    "\"stall\",\"after\":1000000,\"seconds\":1}}]");
   begin (&node, "GET", FILE_OF (LARGE), NULL, NULL, &cut);
   lab_wait (has_read, &node);
-  exo_job_drop_piece (reader_of (&node)->job, 0, 0);
+  reader = reader_of (&node);
+  g_assert (reader != NULL);
+  exo_job_drop_piece (reader->job, 0, 0);
   lab_wait (is_done, &cut);
   CU_ASSERT_PTR_NULL (cut.body);
   ask (&node, "GET", FILE_OF (LARGE), "Range: bytes=5242880-", &resumed);

@@ -16,7 +16,8 @@ is (char *made, const char *expected)
 {
   CU_ASSERT_EQUAL (g_strcmp0 (made, expected), 0);
   if (g_strcmp0 (made, expected) != 0)
-    fprintf (stderr, "%s instead of %s\n", made, expected);
+    fprintf (stderr, "%s instead of %s\n", made ? made : "nothing",
+             expected ? expected : "nothing");
   g_free (made);
 }
 

@@ -45,13 +45,20 @@ find_label (const ExoMenuRow *row, const char *label)
   return found;
 }
 
-static gint32
-id_of (const ExoMenuRow *menu, const char *label)
+/* One that must be there. */
+static const ExoMenuRow *
+row_of (const ExoMenuRow *menu, const char *label)
 {
   const ExoMenuRow *row = find_label (menu, label);
 
-  CU_ASSERT_PTR_NOT_NULL_FATAL (row);
-  return row->id;
+  g_assert (row != NULL);
+  return row;
+}
+
+static gint32
+id_of (const ExoMenuRow *menu, const char *label)
+{
+  return row_of (menu, label)->id;
 }
 
 static ExoView *
@@ -192,8 +199,8 @@ long_lists_end_in_how_many_more (void)
   menu = exo_menu_build (view, ids);
   CU_ASSERT_STRING_EQUAL (((ExoMenuRow *) menu->rows->pdata[EXO_MENU_TRANSFERS_MAX])->label,
                           "and 3 more");
-  CU_ASSERT_EQUAL (find_label (menu, "Pull again")->rows->len, EXO_MENU_RECENT_MAX);
-  CU_ASSERT_EQUAL (find_label (menu, "34 neighbours")->rows->len, EXO_MENU_NODES_MAX + 1);
+  CU_ASSERT_EQUAL (row_of (menu, "Pull again")->rows->len, EXO_MENU_RECENT_MAX);
+  CU_ASSERT_EQUAL (row_of (menu, "34 neighbours")->rows->len, EXO_MENU_NODES_MAX + 1);
   CU_ASSERT_PTR_NOT_NULL (find_label (menu, "and 4 more"));
 }
 
