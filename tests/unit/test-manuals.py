@@ -76,17 +76,28 @@ class Manuals(unittest.TestCase):
                 self.assertEqual(options_of_page(part(text, "Ss", command)), shown)
 
     def test_the_exit_codes_are_those_of_help(self):
-        codes = re.findall(r"^ +(\d+)  [a-z-]+ ", run(PROGRAMS["exoctl"], "help").stdout, re.M)
-        self.assertEqual(re.findall(r"^\.It (\d+)$", part(page("exoctl.1"), "Sh", "EXIT STATUS"), re.M), codes)
-        self.assertGreater(len(codes), 9)
+        rows = re.findall(r"^ +(\d+)  ([a-z-]+) +(.*)$", run(PROGRAMS["exoctl"], "help").stdout, re.M)
+        self.assertGreater(len(rows), 9)
+        shown = re.findall(r"^\.It (\d+)$\n(.*)$", part(page("exoctl.1"), "Sh", "EXIT STATUS"), re.M)
+        self.assertEqual(shown, [(code, f"{meaning[0].upper()}{meaning[1:]}.") for code, _, meaning in rows])
+        readme = (ROOT / "README.md").read_text()
+        self.assertEqual(re.findall(r"^\| (\d+) \| ([a-z-]+) \| (.*) \|$", readme, re.M), rows)
+        code = (ROOT / "agent/ctl/ctl.h").read_text()
+        self.assertEqual(re.findall(r"^  EXO_EXIT_\w+ = (\d+),", code, re.M), [code for code, _, _ in rows])
 
     def test_the_key_file_has_the_keys_of_the_code(self):
         text, code = page("exo-agent.conf.5"), (ROOT / "agent/config.c").read_text()
-        groups = re.findall(r'\{ "([a-z]+)",\s+\{ ("[^}]*") \} \}', code)
+        groups = {group: set(re.findall(r'"([a-z-]+)"', keys))
+                  for group, keys in re.findall(r'\{ "([a-z]+)",\s+\{ ("[^}]*") \} \}', code)}
         self.assertGreater(len(groups), 5)
-        documented = {group: set(re.findall(r"^\.It Cm (\S+)$", part(text, "Ss", f"Group {group}"), re.M)) for group, _ in groups}
-        self.assertEqual(documented, {group: set(re.findall(r'"([a-z-]+)"', keys)) for group, keys in groups})
+        documented = {group: set(re.findall(r"^\.It Cm (\S+)$", part(text, "Ss", f"Group {group}"), re.M)) for group in groups}
+        self.assertEqual(documented, groups)
         self.assertEqual(len(re.findall(r"^\.Ss Group ", text, re.M)), len(groups))
+        table, group = {}, ""
+        for named, key in re.findall(r"^\| (?:`\[([a-z]+)\]` )?\| `([a-z-]+)` \|", (ROOT / "README.md").read_text(), re.M):
+            group = named or group
+            table.setdefault(group, set()).add(key)
+        self.assertEqual(table, groups, "README.md")
 
     def test_the_defaults_are_those_of_the_code(self):
         header = (ROOT / "agent/config.h").read_text()
