@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds with gcc and clang, runs all suites, again under sanitizers, then the lab and the packages; counts test cases.
+"""Builds with gcc and clang, runs all suites, again under sanitizers, the lab and the packages; counts test cases.
 
 A case is one CUnit test, one test of a Python suite, or one lab test; a program that says nothing of its cases is one
 case, and so is each build. The last line is for scripts: "N passed, N failed, N skipped".
@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -28,12 +29,14 @@ _ASAN_LAB = ['four_cold_nodes_cost_one_download', 'after_kill_9_it_goes_on_from_
 
 class Count:
     passed = failed = skipped = 0
+    lock = threading.Lock()
 
     @classmethod
     def add(cls, passed, failed=0, skipped=0):
-        cls.passed += passed
-        cls.failed += failed
-        cls.skipped += skipped
+        with cls.lock:
+            cls.passed += passed
+            cls.failed += failed
+            cls.skipped += skipped
 
 
 def build_folder():
@@ -101,8 +104,8 @@ def count_program(entry):
 def suites(folder, name, *words, **env):
     """Meson's tests, counted; a failing program's output is shown."""
     start, log = time.monotonic(), folder.parent / f'{folder.name}-{name}.log'
-    # Under load a test may take longer than alone.
-    code = run(['meson', 'test', '-C', folder, '--no-rebuild', '--logbase', name, '-t', '4', '--num-processes', JOBS, *words],
+    # Under load a test may take longer than alone. Most of them wait more than they work.
+    code = run(['meson', 'test', '-C', folder, '--no-rebuild', '--logbase', name, '-t', '4', '--num-processes', 2 * int(JOBS), *words],
                log, **env)
     results = folder / 'meson-logs' / (name + '.json')
     entries = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
@@ -123,24 +126,30 @@ def suites(folder, name, *words, **env):
         f' in {len(entries)} programs ({time.monotonic() - start:.0f} s)')
 
 
-def lab(folder, label, *tests, runner='lab', **env):
-    """The lab's own lines are shown as they come."""
-    start = time.monotonic()
-    say(f'-- {runner}, {label}')
+def lab(folder, label, *tests, runner='lab', aside=False, **env):
+    """The lab's own lines are shown as they come, or in the end if it runs beside something else."""
+    start, text = time.monotonic(), []
+
+    def show(line):
+        text.append(line + '\n')
+        if not aside:
+            say(line)
+
+    show(f'-- {runner}, {label}')
     words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, '-B', str(TREE / 'tests' / runner / 'run'), *tests]
-    text = []
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors='replace',
                           env={**os.environ, 'EXO_LAB_BUILD': str(folder), **env}) as child:
         for line in child.stdout:
-            print(line, end='', flush=True)
-            text.append(line)
+            show(line.rstrip('\n'))
     found = _LAB.search(''.join(text[-3:]))
     if found:
         Count.add(*(int(digits) for digits in found.groups()))
     if not found or child.returncode and found[2] == '0':
         Count.add(0, 1)
-        say(f'FAIL {runner} ({label}) ended with {child.returncode}')
-    say(f'-- {runner}, {label}: {time.monotonic() - start:.0f} s')
+        show(f'FAIL {runner} ({label}) ended with {child.returncode}')
+    show(f'-- {runner}, {label}: {time.monotonic() - start:.0f} s')
+    if aside:
+        say(''.join(text).rstrip())
 
 
 def has_thread_sanitizer(base, compiler):
@@ -166,16 +175,23 @@ def threads(base):
 def main():
     start, base = time.monotonic(), build_folder()
     say(f'builds and logs: {base}')
+    packages = None
     if build(base / 'gcc', 'gcc'):
         suites(base / 'gcc', 'all')
         lab(base / 'gcc', 'normal build')
-        lab(base / 'gcc', 'deb and rpm', runner='packaging')
+        # They wait for apt, mirror and machines that boot: enough is left for compilers.
+        packages = threading.Thread(target=lab, args=(base / 'gcc', 'deb and rpm'), kwargs={'runner': 'packaging', 'aside': True})
+        packages.start()
     build(base / 'clang', 'clang')
-    if build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false'):
+    asan = build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false')
+    if asan:
         suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
                UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
-        lab(base / 'asan', 'address sanitizer', *_ASAN_LAB, EXO_LAB_PATIENCE='3', EXO_LAB_KIND='asan')
     threads(base)
+    if packages:
+        packages.join()
+    if asan:
+        lab(base / 'asan', 'address sanitizer', *_ASAN_LAB, EXO_LAB_PATIENCE='3', EXO_LAB_KIND='asan')
     say(f'{time.monotonic() - start:.0f} s')
     say(f'{Count.passed} passed, {Count.failed} failed, {Count.skipped} skipped')
     return 1 if Count.failed or not Count.passed else 0
