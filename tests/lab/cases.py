@@ -16,6 +16,7 @@ MIB = 1 << 20
 # name: (bytes, model). Sizes fit the link rates: see the README.
 _SAMPLES = {'big': (224 * MIB, 'lab/big'), 'medium': (72 * MIB, 'lab/medium'), 'small': (16 * MIB, 'lab/small')}
 _cases = {}
+_apart = set()
 _samples = {}
 
 
@@ -23,10 +24,12 @@ class Skip(Exception):
     """The test cannot run here, and why."""
 
 
-def case(group):
-    """Marks a test: a function that returns the facts to print, named as the claim it checks."""
+def case(group, apart=False):
+    """Marks a test: a function that returns the facts to print, named as the claim it checks. Apart: runs only when named."""
     def add(function):
         _cases[function.__name__] = (function, group)
+        if apart:
+            _apart.add(function.__name__)
         return function
     return add
 
@@ -70,7 +73,7 @@ def _count(results):
 
 def _wanted(words):
     if not words:
-        return dict(_cases)
+        return {name: entry for name, entry in _cases.items() if name not in _apart}
     unknown = [word for word in words if not any(word in (name, group) for name, (_, group) in _cases.items())]
     if unknown:
         sys.exit(f'no test or group named {", ".join(unknown)}; --list names them')

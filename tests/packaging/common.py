@@ -8,21 +8,49 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 from lab import Failure, need, run
 
 TREE = Path(__file__).resolve().parent.parent.parent
-BUILD_S = 600
+BUILD_S = 1200
 SOURCE = {'deb': ['--source'], 'rpm': []}
+# Set by tests/packaging/run: mounts made here are seen by nobody else.
+OWN_MOUNTS = 'EXO_PACKAGING_OWN_MOUNTS'
+_MEMORY_KIB = 12 << 20
 
 
-@functools.cache
+def once(function):
+    """What a call with these arguments returned is kept; threads that ask meanwhile wait for it."""
+    kept, locks, guard = {}, {}, threading.Lock()
+
+    @functools.wraps(function)
+    def ask(*words):
+        with guard:
+            lock = locks.setdefault(words, threading.Lock())
+        with lock:
+            if words not in kept:
+                kept[words] = function(*words)
+            return kept[words]
+    return ask
+
+
+def _memory():
+    """A file system in memory for roots, where apt does not wait for disks; seen by this run alone, so gone with it."""
+    free = int(re.search(r'^MemAvailable: +(\d+) kB', Path('/proc/meminfo').read_text(), re.M)[1])
+    return OWN_MOUNTS in os.environ and 'EXO_PACKAGING_KEEP' not in os.environ and free >= _MEMORY_KIB
+
+
+@once
 def work():
     """A folder for everything, gone at the end of the run."""
     folder = Path(tempfile.mkdtemp(prefix='exo-packaging-'))
     if 'EXO_PACKAGING_KEEP' not in os.environ:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if _memory():
+        run('mount', '-t', 'tmpfs', '-o', 'size=75%,mode=755', 'tmpfs', folder)
+        atexit.register(run, 'umount', '-l', folder)
     return folder
 
 
@@ -47,7 +75,7 @@ def logged(log, *words, **more):
                       + '\n'.join(Path(log).read_text(errors='replace').splitlines()[-30:]))
 
 
-@functools.cache
+@once
 def built(kind):
     """The packages of this tree, built here, with the source where there is such a package: kind is deb or rpm."""
     out = work() / kind
@@ -77,10 +105,3 @@ def first(pattern, text, what):
     found = re.search(pattern, text, re.M)
     need(found, f'{what}: nothing like {pattern}')
     return found[1]
-
-
-def from_readme(start):
-    """The one command of the README that starts so, without sudo and what is said of it."""
-    found = {line.split(' #')[0].strip() for line in text_of('README.md').splitlines() if line.startswith('    ' + start)}
-    need(len(found) == 1, f'README: {start}: {sorted(found)}')
-    return found.pop().removeprefix('sudo ')

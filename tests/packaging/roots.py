@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clean roots of Debian releases, made by debootstrap from the mirror that apt is set up for."""
 
-import functools
 import shutil
+import subprocess
+import threading
 from pathlib import Path
 
 from cases import Skip
-from common import BUILD_S, logged, work
+from common import BUILD_S, logged, once, work
 from lab import Failure, need, run
 
 RELEASES = {12: 'bookworm', 13: 'trixie'}
 APT = 'DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends'
 # What an installed Debian has and its minimal root lacks: the init system, sessions, and what the packages only recommend.
-BOOTED = 'systemd systemd-sysv dbus dbus-user-session libpam-systemd'
+BOOTED = 'systemd systemd-sysv dbus dbus-user-session libpam-systemd libnss-systemd'
+FIREWALLS = 'ufw firewalld'
 
 
-@functools.cache
+@once
 def mirror():
     found = run('apt-get', 'indextargets', '--format', '$(SITE)', 'Created-By: Packages', check=False).stdout.split()
     if not found:
@@ -33,6 +35,8 @@ class Root:
         """As root in there, with processes of its own; output."""
         # Mounts are seen by what runs in there alone, and nothing outlives the shell. Not chroot: namespaces are made in there.
         enter = ('mount --bind "$0" "$0" && cd "$0" && mount -t proc proc proc && mount -t tmpfs tmpfs run && mount -t sysfs sysfs sys '
+                 '&& mount -t tmpfs tmpfs dev/shm && mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts '
+                 '&& { mount -t cgroup2 cgroup2 sys/fs/cgroup || true; } '
                  '&& mkdir run/host && pivot_root . run/host && cd / && umount -l /run/host && rmdir /run/host && exec env -i '
                  'PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 ${http_proxy:+http_proxy="$http_proxy"} bash -ec "$1"')
         return run('unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-ec', enter, self.path, command, timeout=timeout,
@@ -44,6 +48,9 @@ class Root:
         run('cp', '-a', self.path, target)
         return Root(target)
 
+    def remove(self):
+        shutil.rmtree(self.path)
+
     def files(self):
         """All that a package could leave; not what the machine itself writes by and by."""
         listed = run('find', self.path, '-xdev', '-not', '-type', 'd', '-not', '-path', '*/home/*', '-printf', '/%P\n').stdout
@@ -51,7 +58,7 @@ class Root:
         return {line for line in listed.splitlines() if not line.startswith(passing)}
 
 
-@functools.cache
+@once
 def base(release):
     """A minimal root, as debootstrap makes it, with the list of packages at hand."""
     if not shutil.which('debootstrap'):
@@ -73,6 +80,7 @@ def put_packages(root, packages, folder='/packages'):
         shutil.copy(package, root.path / folder[1:])
 
 
+@once
 def newer(package):
     """The same package under the next revision, for an upgrade."""
     folder = work() / 'newer' / package.parent.name / package.stem
@@ -88,28 +96,44 @@ def newer(package):
     return target
 
 
-@functools.cache
+@once
 def built_in(release):
-    """The packages as that release builds them, from the archive, by packaging/build-deb."""
+    """The packages as that release builds them, from the archive, by packaging/build-deb; its compiler has nothing to say."""
     root = base(release).copy(f'build-{release}')
     packed = root.path / 'tree.tar.xz'
     run(Path(__file__).resolve().parent.parent.parent / 'packaging' / 'archive', packed)
     root.sh(f'{APT} install xz-utils >/dev/null 2>&1; mkdir /tree; tar -C /tree --strip-components=1 -xf /tree.tar.xz; '
-            '/tree/packaging/build-deb /built >/build.log 2>&1 || { tail -n 30 /build.log >&2; exit 1; }')
+            'DEB_CFLAGS_APPEND=-Werror /tree/packaging/build-deb /built >/build.log 2>&1 || { tail -n 30 /build.log >&2; exit 1; }')
     out = work() / f'built-{release}'
     shutil.move(root.path / 'built', out)
-    shutil.rmtree(root.path)
+    root.remove()
     return {'exo-agent': next(out.glob('exo-agent_*.deb')), 'exo-agent-tray': next(out.glob('exo-agent-tray_*.deb'))}
 
 
-@functools.cache
+@once
 def bootable(release):
     """A root with an init system, a user and the agent installed."""
     root = base(release).copy(f'boot-{release}')
     packages = built_in(release)
     put_packages(root, packages.values())
     put_packages(root, [newer(packages['exo-agent'])], '/newer')
-    root.sh(f'{APT} install {BOOTED} libnss-systemd >/dev/null 2>&1; {APT} install /packages/exo-agent_*.deb >/dev/null 2>&1; '
-            'useradd -m -s /bin/bash anna; useradd -m -s /bin/bash bert; systemctl -q mask systemd-networkd-wait-online || true; '
-            'mkdir -p /var/lib/systemd/linger')
+    make_bootable(root, FIREWALLS if release == 12 else '')
+    root.sh(f'{APT} install /packages/exo-agent_*.deb >/dev/null 2>&1')
     return root
+
+
+def begin(make):
+    """Calls one of the above for both releases side by side. What fails here fails again, and is reported, when a test asks."""
+    def attempt(release):
+        try:
+            make(release)
+        except (Failure, Skip, OSError, subprocess.SubprocessError):
+            pass
+    for release in RELEASES:
+        threading.Thread(target=attempt, args=(release,), daemon=True).start()
+
+
+def make_bootable(root, more=''):
+    root.sh(f'{APT} install {BOOTED} {more} >/dev/null 2>&1; '
+            'useradd -m -s /bin/bash anna; useradd -m -s /bin/bash bert; mkdir -p /var/lib/systemd/linger; '
+            'systemctl -q mask systemd-networkd-wait-online firewalld || true')

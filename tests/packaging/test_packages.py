@@ -7,6 +7,7 @@ import shutil
 
 from cases import case, have
 from common import BUILD_S, SOURCE, TREE, built, logged, need, run, unpacked, work
+from readme import as_root
 
 _SIZE = 1_500_000
 
@@ -160,46 +161,97 @@ def scriptlets_of_the_rpm_act_on_the_agents():
             need('systemctl try-restart exo-agent@*.service' in said, said)
 
 
-def _stub(needed):
-    """A package that provides what a Fedora would: the sonames and programs asked for."""
-    folder = work() / 'stub'
+def _stub(name, needed):
+    """A repository with one package, which provides what a Fedora or an openSUSE would: sonames, programs, libraries."""
+    folder = work() / name
     (folder / 'SOURCES').mkdir(parents=True)
-    provides = '\n'.join(f'Provides: {name}' for name in sorted(needed))
+    provides = '\n'.join(f'Provides: {each.replace(">=", "=")}' for each in sorted(needed))
     (folder / 'stub.spec').write_text(f'Name: stub\nVersion: 1\nRelease: 1\nSummary: Stub\nLicense: none\nBuildArch: noarch\n{provides}\n'
                                       '%description\nStub.\n%files\n')
     run('rpmbuild', '-bb', '--define', f'_topdir {folder}', folder / 'stub.spec')
-    return next(folder.rglob('stub-1-1.noarch.rpm'))
+    run('createrepo_c', '-q', folder / 'RPMS')
+    return folder / 'RPMS'
+
+
+def _asked():
+    """What the packages want that neither of them has."""
+    asked = set()
+    for package in built('rpm').values():
+        asked |= {line.strip() for line in run('rpm', '-qp', '--requires', package).stdout.splitlines()
+                  if not re.match(r'rpmlib\(|config\(|exo-agent|/bin/sh', line)}
+    need({'avahi', '/usr/bin/dbus-run-session'} <= asked, f'{sorted(asked)}')
+    return asked
+
+
+def _typed(start, options, **more):
+    """A command of the README, about another root: its program takes these options."""
+    built('rpm')
+    here = work() / 'typed'
+    if not here.exists():
+        here.mkdir()
+        (here / 'dist').symlink_to('../rpm')
+    program = re.search(r'\b(dnf|zypper) ', as_root(start))
+    words = as_root(start).replace(program[0], f'{program[0]}{options} ').replace('packaging/', f'{TREE}/packaging/')
+    return run('sh', '-ec', words, cwd=here, timeout=120, **more)
+
+
+def _root_with_shell(name):
+    """An empty root but for what scriptlets are run by."""
+    root = work() / name
+    root.mkdir()
+    programs = [shutil.which('sh'), shutil.which('rm')]
+    libraries = re.findall(r'(/\S+) \(0x', run('ldd', *programs).stdout)
+    run('cp', '-L', '--parents', *programs, *set(libraries), root)
+    for link in ('bin', 'lib', 'lib64'):
+        if (root / 'usr' / link).exists() and not (root / link).exists():
+            (root / link).symlink_to('usr/' + link)
+    return root
+
+
+def _comes_and_goes(root, install, remove, options):
+    done = _typed(install, options, check=False)
+    need(not done.returncode and 'scriptlet' not in done.stdout + done.stderr, done.stdout + done.stderr)
+    for name in ('exo-tray', 'exo-agent', 'exoctl'):
+        need((root / 'usr/bin' / name).exists(), f'{install}: no {name}')
+    done = _typed(remove, options)
+    need('scriptlet' not in done.stdout + done.stderr, done.stdout + done.stderr)
+    left = [path for path in _everything_below(root) if re.search(r'exo[-_.]?(agent|tray|ctl)', path.lower()) and
+            not re.match(r'var/(cache|log)/', path)]
+    need(not left, f'{remove} leaves {left}')
 
 
 @case('packages')
 def dnf_resolves_the_dependencies():
-    """From a repository that has what both ask for, and not from one that lacks it."""
+    """As the README installs and removes: from a repository that has what both ask for, and not without one."""
     _need_tools('rpm')
     have('dnf')
     have('createrepo_c')
-    packages = built('rpm')
-    asked = set()
-    for package in packages.values():
-        asked |= {line.strip() for line in run('rpm', '-qp', '--requires', package).stdout.splitlines()
-                  if not re.match(r'rpmlib\(|config\(|exo-agent|/bin/sh', line)}
-    need({'avahi', '/usr/bin/dbus-run-session'} <= asked, f'{sorted(asked)}')
-    repository = work() / 'repository'
-    repository.mkdir()
-    for package in packages.values():
-        shutil.copy(package, repository)
-
-    def install(root):
-        run('createrepo_c', '-q', repository)
-        (work() / 'repos').mkdir(exist_ok=True)
-        (work() / 'repos' / 'stub.repo').write_text(f'[stub]\nname=stub\nbaseurl=file://{repository}\ngpgcheck=0\n')
-        return run('dnf', '-q', f'--installroot={root}', '--releasever=1', f'--setopt=reposdir={work() / "repos"}',
-                   f'--setopt=cachedir={root}-cache', '--setopt=pluginpath=/nonexistent', '-y', 'install', 'exo-agent-tray',
-                   check=False, timeout=120)
-
-    without = install(work() / 'dnf-without')
+    asked = _asked()
+    repository, repos = _stub('dnf-stub', asked | {'/bin/sh'}), work() / 'repos'
+    repos.mkdir()
+    common = f'-q --releasever=1 --setopt=pluginpath=/nonexistent -y --setopt=reposdir={repos}'
+    install, remove, root = 'sudo dnf install ./dist', 'sudo dnf remove', _root_with_shell('dnf-with')
+    without = _typed(install, f'{common} --installroot={work()}/dnf-without --setopt=cachedir={work()}/dnf-cache-1', check=False)
     need(without.returncode and 'nothing provides' in without.stderr, f'without: {without.returncode} {without.stderr}')
-    shutil.copy(_stub(asked | {'/bin/sh'}), repository)
-    done = install(work() / 'dnf-with')
-    need(not done.returncode, done.stdout + done.stderr)
-    need((work() / 'dnf-with/usr/bin/exo-tray').exists() and (work() / 'dnf-with/usr/bin/exo-agent').exists(), 'not installed')
+    (repos / 'stub.repo').write_text(f'[stub]\nname=stub\nbaseurl=file://{repository}\ngpgcheck=0\n')
+    _comes_and_goes(root, install, remove, f'{common} --installroot={root} --setopt=cachedir={work()}/dnf-cache-2')
     return f'asked={len(asked)}'
+
+
+@case('packages')
+def zypper_resolves_the_dependencies():
+    """As the README installs what it takes to build, then the packages, and removes them."""
+    _need_tools('rpm')
+    have('zypper')
+    have('createrepo_c')
+    building = {line.strip() for line in run('rpmspec', '-q', '--buildrequires', TREE / 'packaging/rpm/exo-agent.spec').stdout.splitlines()}
+    need({'gcc', 'pkgconfig(avahi-client)'} <= building, f'{sorted(building)}')
+    repository, root = _stub('zypper-stub', _asked() | building | {'/bin/sh', 'rpm-build'}), _root_with_shell('zypper')
+    options = f'--root {root} --non-interactive --no-gpg-checks'
+    without = _typed('sudo zypper install --allow-unsigned-rpm', options, check=False)
+    need(without.returncode and 'nothing provides' in without.stdout, f'without: {without.returncode} {without.stdout}{without.stderr}')
+    run('zypper', '--root', root, 'addrepo', '-G', f'file://{repository}', 'stub')
+    _typed('sudo zypper install rpm-build', options)
+    _typed('rpmspec', options)
+    _comes_and_goes(root, 'sudo zypper install --allow-unsigned-rpm', 'sudo zypper remove', options)
+    return f'building={len(building)}'
