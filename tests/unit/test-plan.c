@@ -673,6 +673,51 @@ a_slow_node_claims_when_the_fast_one_wants_nothing (void)
   CU_ASSERT_STRING_EQUAL (rig_run (&rig), "hhhh");
 }
 
+static void
+who_is_aside_leaves_the_hub_to_who_is_not (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 2, NULL);
+  rig_wants (&rig, 1);
+  rig_wants (&rig, 2);
+  rig_hub (&rig);
+  exo_plan_set_aside (rig.plan, TRUE);
+  exo_plan_peer_aside (rig.plan, rig.peers[1], TRUE);
+  rig.now_us = 60 * G_USEC_PER_SEC; /* that it saw no claim says nothing: it sees some only */
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "........");
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), G_MAXINT64);
+  exo_plan_peer_hub (rig.plan, rig.peers[2], FALSE, 0);
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 2);
+}
+
+static void
+who_is_aside_waits_for_somebody_who_is_not (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 1, NULL);
+  rig_hub (&rig);
+  exo_plan_set_aside (rig.plan, TRUE);
+  CU_ASSERT_STRING_EQUAL (rig_run (&rig), "........");
+  CU_ASSERT_EQUAL (exo_plan_wake_at (rig.plan), 5 * G_USEC_PER_SEC);
+  rig.now_us = 5 * G_USEC_PER_SEC;
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 4);
+}
+
+/* Two runs in flight would be less than what a node alone has. */
+static void
+who_is_aside_is_not_ranked (void)
+{
+  g_auto (Rig) rig = { 0 };
+
+  rig_init (&rig, "........", 1, NULL);
+  rig_wants (&rig, 1);
+  rig_hub (&rig);
+  exo_plan_peer_aside (rig.plan, rig.peers[1], TRUE);
+  CU_ASSERT_EQUAL (count (rig_run (&rig), 'h'), 4);
+}
+
 /* Where the LAN is far slower than the Hub. ------------------------------------------------ */
 
 static void
@@ -2021,6 +2066,9 @@ EXO_SUITE ("plan",
            TEST (a_slow_node_claims_only_when_nobody_else_does),
            TEST (a_slow_node_claims_when_it_is_alone),
            TEST (a_slow_node_claims_when_the_fast_one_wants_nothing),
+           TEST (who_is_aside_leaves_the_hub_to_who_is_not),
+           TEST (who_is_aside_waits_for_somebody_who_is_not),
+           TEST (who_is_aside_is_not_ranked),
            TEST (what_peers_have_comes_from_a_hub_that_stays_far_faster),
            TEST (what_peers_have_stays_off_the_hub_unless_all_is_so),
            TEST (a_hub_that_is_faster_now_and_then_is_not_enough),

@@ -62,12 +62,13 @@ keep_best (Link *best, const Link *link)
 }
 
 /* A straggler would be the sole holder of what it claimed, and its uplink then sets the pace of all
- * (NOTES.md), so it takes no part while a faster node can. */
+ * (NOTES.md), so it takes no part while a faster node can. Nor does who is aside while somebody who is not can. */
 void
 exo_plan_update_members (const ExoPlan *plan, Blob *blob)
 {
   Link best_link = plan->link;
   guint64 best_hub = plan->hub_rate;
+  gboolean led = FALSE;
 
   if (blob->members_epoch == plan->members_epoch)
     return;
@@ -84,18 +85,22 @@ exo_plan_update_members (const ExoPlan *plan, Blob *blob)
         continue;
       keep_best (&best_link, &peer->link);
       best_hub = MAX (best_hub, peer->hub_rate);
+      led = led || !peer->aside;
     }
+  blob->led = led && plan->aside;
+  led = led || !plan->aside;
   for (guint s = 0; s < plan->peers->len; s++)
     {
       const Peer *peer = g_ptr_array_index (plan->peers, s);
 
-      if (competes (blob, peer) && !has_slow_link (&peer->link, &best_link) &&
+      if (competes (blob, peer) && !(led && peer->aside) &&
+          !has_slow_link (&peer->link, &best_link) &&
           !is_slower (peer->hub_rate, best_hub, EXO_PLAN_SLOW_HUB))
         g_array_append_val (blob->members, peer->hash);
     }
-  blob->self_in =
-      blob->members->len == 0 || (!has_slow_link (&plan->link, &best_link) &&
-                                  !is_slower (plan->hub_rate, best_hub, EXO_PLAN_SLOW_HUB));
+  blob->self_in = !plan->aside && (blob->members->len == 0 ||
+                                   (!has_slow_link (&plan->link, &best_link) &&
+                                    !is_slower (plan->hub_rate, best_hub, EXO_PLAN_SLOW_HUB)));
 }
 
 /* How many members go before this node; stops counting at @limit. */
@@ -147,12 +152,13 @@ typedef struct
   guint rank;
 } Choice;
 
-/* Slow nodes hold back, but not for ever: when nobody has claimed for a while, somebody must. */
+/* Slow nodes hold back, but not for ever: when nobody has claimed for a while, somebody must. Who is led sees but some of
+ * the claims, and waits until the last of those it leaves the Hub to is gone, has the blob or lost the Hub. */
 static gboolean
 may_claim (const ExoPlan *plan, const Blob *blob, gint64 now_us)
 {
-  return blob->self_in ||
-         (plan->n_claims == 0 && now_us - plan->lull_since_us >= EXO_PLAN_SLOW_LULL_US);
+  return blob->self_in || (!blob->led && plan->n_claims == 0 &&
+                           now_us - plan->lull_since_us >= EXO_PLAN_SLOW_LULL_US);
 }
 
 /* Improves @best by the units of @blob that have their first of @bits in [start, end). */
@@ -453,8 +459,8 @@ exo_plan_hub_wake_at (const ExoPlan *plan)
     {
       if (blocked > plan->now_us)
         wake = blocked;
-      if (plan->hub_front != NULL && !plan->hub_front->self_in && plan->n_claims == 0 &&
-          plan->lull_since_us + EXO_PLAN_SLOW_LULL_US > plan->now_us)
+      if (plan->hub_front != NULL && !plan->hub_front->self_in && !plan->hub_front->led &&
+          plan->n_claims == 0 && plan->lull_since_us + EXO_PLAN_SLOW_LULL_US > plan->now_us)
         wake = MIN (wake, plan->lull_since_us + EXO_PLAN_SLOW_LULL_US);
     }
   for (guint i = 0;

@@ -90,6 +90,18 @@ exo_plan_peer_hub (ExoPlan *plan, ExoPlanPeer handle, gboolean hub_reachable, gu
 }
 
 void
+exo_plan_peer_aside (ExoPlan *plan, ExoPlanPeer handle, gboolean aside)
+{
+  Peer *peer = exo_plan_find_peer (plan, handle);
+
+  g_return_if_fail (peer != NULL);
+
+  if (peer->aside != aside)
+    plan->members_epoch++;
+  peer->aside = aside;
+}
+
+void
 exo_plan_peer_link (ExoPlan *plan, ExoPlanPeer handle, guint64 speed, guint64 rate)
 {
   Peer *peer = exo_plan_find_peer (plan, handle);

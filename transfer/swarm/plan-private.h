@@ -82,7 +82,7 @@ struct Peer
   guint64 hash;
   Link link;
   guint64 hub_rate, rate; /* bytes/s, 0 unknown: from the Hub as it says, to here as measured */
-  gboolean hub, shunned;
+  gboolean hub, aside, shunned;
   gboolean counted; /* its has bits are in the counters of holders */
   guint uploads, queued;
   guint failures; /* in a row */
@@ -111,6 +111,7 @@ struct Blob
   GArray *members;  /* hashes of the other nodes that claim, as of members_epoch */
   GArray *wanters;  /* hashes of the other nodes that want it, likewise */
   gboolean self_in; /* this node claims, too */
+  gboolean led;     /* this node is aside, and some other is not */
   guint64 members_epoch;
 };
 
@@ -150,7 +151,7 @@ struct ExoPlan
   gint64 stall_at_us;                 /* no claim stalls before */
   guint n_uncounted;                  /* peers whose pieces count as nobody's */
   gint64 lull_since_us;               /* no claim of a peer since */
-  gboolean hub, metered;
+  gboolean hub, aside, metered;
   Link link;
   guint64 lan_rate;
   guint64 lan_before; /* the LAN at the last detour's begin: it may suffer from the detour itself */
@@ -270,7 +271,7 @@ void exo_plan_begin (ExoPlan *plan,
 void exo_plan_cancel (ExoPlan *plan, Fetch *fetch);
 void exo_plan_end_fetch (ExoPlan *plan, Fetch *fetch); /* frees it */
 
-/* Works out members, wanters and self_in again if peers have changed. */
+/* Works out members, wanters, self_in and led again if peers have changed. */
 void exo_plan_update_members (const ExoPlan *plan, Blob *blob);
 void exo_plan_collide (ExoPlan *plan, Peer *peer, Blob *blob, guint32 first, guint32 n);
 /* Cancels Hub fetches of @blob of which peers hold all that is left. */

@@ -305,6 +305,14 @@ exo_plan_set_hub_fetches (ExoPlan *plan, guint most)
   plan->hub_most = most;
 }
 
+void
+exo_plan_set_aside (ExoPlan *plan, gboolean aside)
+{
+  if (plan->aside != aside)
+    plan->members_epoch++;
+  plan->aside = aside;
+}
+
 /* What is under way though peers have it ends at once: from here on it costs money. */
 void
 exo_plan_set_metered (ExoPlan *plan, gboolean metered)

@@ -111,6 +111,10 @@ void exo_plan_set_hub_fetches (ExoPlan *plan, guint most);
  * there, however slow they are. FALSE at first. */
 void exo_plan_set_metered (ExoPlan *plan, gboolean metered);
 
+/* TRUE: it leaves the Hub to peers that are not aside (exo_plan_peer_aside()), as long as one that wants the blob and
+ * reaches the Hub is in the plan. FALSE at first. */
+void exo_plan_set_aside (ExoPlan *plan, gboolean aside);
+
 /* The LAN as this node sees it, in bytes/s, 0 unknown. ------------------------------------------- */
 
 /* Of this node: @speed of its network cards, @rate it lately reached; told to its peers as well, so that
@@ -129,6 +133,8 @@ void exo_plan_peer_link (ExoPlan *plan, ExoPlanPeer peer, guint64 speed, guint64
 void exo_plan_peer_rate (ExoPlan *plan, ExoPlanPeer peer, guint64 rate);
 void exo_plan_remove_peer (ExoPlan *plan, ExoPlanPeer peer); /* all that is known of it goes, too */
 void exo_plan_peer_hub (ExoPlan *plan, ExoPlanPeer peer, gboolean hub_reachable, guint64 hub_rate);
+/* @aside: it leaves the Hub to others, see exo_plan_set_aside(). FALSE at first. */
+void exo_plan_peer_aside (ExoPlan *plan, ExoPlanPeer peer, gboolean aside);
 /* @wants: it is fetching this blob, so that it takes part in the ranking */
 void exo_plan_peer_wants (ExoPlan *plan, ExoPlanPeer peer, ExoPlanBlob blob, gboolean wants);
 void
