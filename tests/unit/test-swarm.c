@@ -23,7 +23,7 @@ nonsense (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
 }
 
 static void
-meet (LabNode *node, ScriptServer *server)
+meet_as (LabNode *node, ScriptServer *server, const char *id)
 {
   static const ExoSessionTimes times = { 1, 1, 4000, 3 * G_USEC_PER_SEC, 4000, 1 };
   ExoSwarm *swarm = node->engine->swarm;
@@ -31,8 +31,14 @@ meet (LabNode *node, ScriptServer *server)
 
   g_ptr_array_add (
       addresses, g_inet_socket_address_new_from_string ("127.0.0.1", script_server_port (server)));
-  exo_swarm_peer_seen (swarm, NONSENSE_ID, "nonsense", addresses);
-  exo_session_set_times (exo_swarm_neighbour (swarm, NONSENSE_ID)->session, &times);
+  exo_swarm_peer_seen (swarm, id, "nonsense", addresses);
+  exo_session_set_times (exo_swarm_neighbour (swarm, id)->session, &times);
+}
+
+static void
+meet (LabNode *node, ScriptServer *server)
+{
+  meet_as (node, server, NONSENSE_ID);
 }
 
 static gboolean
@@ -102,6 +108,9 @@ the_hub_is_not_asked_before_the_neighbours_were_heard (void)
   swarm->isolated = TRUE;
   CU_ASSERT_FALSE (exo_swarm_is_informed (swarm));
   swarm->isolated = FALSE;
+  swarm->asking = TRUE;
+  CU_ASSERT_FALSE (exo_swarm_is_informed (swarm));
+  swarm->asking = FALSE;
   exo_swarm_subscribe_soon (swarm); /* who has it was not even asked */
   CU_ASSERT_FALSE (exo_swarm_is_informed (swarm));
   while (swarm->subscribe_source != 0)
@@ -214,6 +223,140 @@ what_is_found_later_is_told_to_who_waits_for_it (void)
   lab_node_close (&one);
 }
 
+static void
+know_nothing (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
+{
+  script_reply_printf (reply, "HTTP/1.1 200 OK\r\n\r\n{\"v\":1,\"id\":\"%s\"}\n{}\n",
+                       (const char *) user_data);
+  reply->end = SCRIPT_STALL;
+}
+
+static gboolean
+is_informed (gconstpointer swarm)
+{
+  return exo_swarm_is_informed ((ExoSwarm *) swarm);
+}
+
+/* Two more than are all heard: none of them has it, so each is asked, two at a time, and then left. */
+static void
+of_many_neighbours_strangers_are_asked_and_left (void)
+{
+  static const ExoCircleSizes sizes = { 2, 2, 1, 1, 2, 3 };
+  static const char *const stranger_ids[] = { "000000000000000000000000000000e1",
+                                              "000000000000000000000000000000e2",
+                                              "000000000000000000000000000000e3",
+                                              "000000000000000000000000000000e4" };
+  ScriptServer *servers[G_N_ELEMENTS (stranger_ids)];
+  LabNode node;
+  ExoTransfer *transfer;
+
+  lab_node_open (&node, "one", NULL);
+  node.engine->swarm->circle = sizes;
+  for (gsize i = 0; i < G_N_ELEMENTS (servers); i++)
+    {
+      servers[i] = script_server_new (know_nothing, (gpointer) stranger_ids[i]);
+      meet_as (&node, servers[i], stranger_ids[i]);
+    }
+  transfer = lab_pull_half (&node);
+  lab_wait (is_informed, node.engine->swarm);
+  for (gsize i = 0; i < G_N_ELEMENTS (servers); i++)
+    {
+      const ExoNeighbour *stranger = exo_swarm_neighbour (node.engine->swarm, stranger_ids[i]);
+
+      CU_ASSERT_TRUE (was_asked (servers[i])); /* anew when more is wanted */
+      CU_ASSERT_EQUAL (stranger->kin, EXO_CIRCLE_STRANGER);
+      CU_ASSERT_FALSE (exo_session_is_asking (stranger->session));
+    }
+  CU_ASSERT_TRUE (exo_transfer_pause (transfer, NULL));
+  stand_in_faults (engine_lab.hub, NULL);
+  CU_ASSERT_TRUE (exo_transfer_resume (transfer, NULL));
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+  for (gsize i = 0; i < G_N_ELEMENTS (servers); i++)
+    script_server_free (servers[i]);
+}
+
+static void
+introduce (LabNode *node, const LabNode *other)
+{
+  const ExoSwarm *swarm = other->engine->swarm;
+  g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (g_object_unref);
+
+  g_ptr_array_add (addresses, g_inet_socket_address_new_from_string (
+                                  "127.0.0.1", exo_lan_server_port (swarm->server)));
+  exo_swarm_peer_seen (node->engine->swarm, swarm->node_id, swarm->node_name, addresses);
+}
+
+static guint
+count_heard (const LabNode *node)
+{
+  g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (node->engine->swarm);
+  guint n = 0;
+
+  for (guint i = 0; i < neighbours->len; i++)
+    n += (guint) ((const ExoNeighbour *) g_ptr_array_index (neighbours, i))->chosen;
+  return n;
+}
+
+/* It wants all, and knows whom to hear. */
+static gboolean
+has_asked_around (gconstpointer data)
+{
+  const LabNode *node = data;
+  const ExoSwarm *swarm = node->engine->swarm;
+  g_autoptr (GPtrArray) transfers = exo_engine_transfers (node->engine);
+  const ExoTransfer *transfer = g_ptr_array_index (transfers, 0);
+
+  return transfer->state == EXO_TRANSFER_TRANSFERRING && transfer->n_looking == 0 &&
+         !swarm->asking && swarm->subscribe_source == 0 && swarm->choose_source == 0;
+}
+
+/* Two of the six ask the Hub, the others hear one of them and one more: still all have all, and it came from the Hub once. */
+static void
+of_many_neighbours_some_are_enough (void)
+{
+  static const ExoCircleSizes sizes = { 2, 2, 1, 1, 2, 4 };
+  LabNode nodes[6];
+  ExoTransfer *transfers[G_N_ELEMENTS (nodes)];
+  guint64 from_hub = 0;
+  guint n_core = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (nodes); i++)
+    {
+      g_autofree char *name = g_strdup_printf ("many%zu", i);
+
+      lab_node_open (&nodes[i], name, NULL);
+      nodes[i].engine->swarm->circle = sizes;
+      while (!nodes[i].engine->swarm->settled)
+        g_main_context_iteration (NULL, TRUE);
+      nodes[i].engine->swarm->settled = FALSE; /* nobody asks the Hub before all are there */
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (nodes); i++)
+    for (gsize k = 0; k < G_N_ELEMENTS (nodes); k++)
+      if (i != k)
+        introduce (&nodes[i], &nodes[k]);
+  for (gsize i = 0; i < G_N_ELEMENTS (nodes); i++)
+    transfers[i] = lab_node_pull (&nodes[i], LAB_MODEL);
+  for (gsize i = 0; i < G_N_ELEMENTS (nodes); i++)
+    lab_wait (has_asked_around, &nodes[i]);
+  for (gsize i = 0; i < G_N_ELEMENTS (nodes); i++)
+    exo_swarm_settled (nodes[i].engine->swarm);
+  for (gsize i = 0; i < G_N_ELEMENTS (nodes); i++)
+    lab_wait_state (transfers[i], EXO_TRANSFER_COMPLETE);
+  for (gsize i = 0; i < G_N_ELEMENTS (nodes); i++)
+    {
+      CU_ASSERT_TRUE (lab_node_is_whole (&nodes[i]));
+      CU_ASSERT_TRUE (count_heard (&nodes[i]) <= 4);
+      from_hub += exo_swarm_bytes_from_hub (nodes[i].engine->swarm);
+      n_core += exo_swarm_bytes_from_hub (nodes[i].engine->swarm) > 0;
+    }
+  CU_ASSERT_TRUE (from_hub < engine_lab.unique * 3 / 2);
+  CU_ASSERT_TRUE (n_core <= 2);
+  for (gsize i = 0; i < G_N_ELEMENTS (nodes); i++)
+    lab_node_close (&nodes[i]);
+}
+
 int
 main (void)
 {
@@ -223,6 +366,8 @@ main (void)
     TEST (the_hub_is_not_asked_before_the_neighbours_were_heard),
     TEST (who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not),
     TEST (what_is_found_later_is_told_to_who_waits_for_it),
+    TEST (of_many_neighbours_strangers_are_asked_and_left),
+    TEST (of_many_neighbours_some_are_enough),
     CU_TEST_INFO_NULL
   };
   int result;

@@ -54,6 +54,7 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
   swarm->isolated = FALSE;
   exo_plan_peer_hub (swarm->plan, neighbour->peer, hello->hub, hello->hub_rate);
   exo_plan_peer_link (swarm->plan, neighbour->peer, hello->link.speed, hello->link.rate);
+  exo_plan_peer_aside (swarm->plan, neighbour->peer, !neighbour->core);
   exo_swarm_neighbour_changed (neighbour);
   exo_swarm_pump_soon (swarm);
 }
@@ -65,6 +66,7 @@ on_session_line (ExoSession *session, const ExoWireLine *line, gpointer user_dat
   ExoSwarm *swarm = neighbour->swarm;
 
   exo_facts_apply (neighbour, session, line);
+  exo_company_heard (neighbour, line);
   if (line->has_load)
     exo_plan_peer_load (swarm->plan, neighbour->peer, line->uploads, line->queued);
   if (line->has_link)
@@ -72,6 +74,7 @@ on_session_line (ExoSession *session, const ExoWireLine *line, gpointer user_dat
   if (line->has_hub)
     {
       neighbour->hub = line->hub;
+      exo_company_changed (swarm);
       exo_plan_peer_hub (swarm->plan, neighbour->peer, line->hub, line->hub_rate);
       exo_swarm_neighbour_changed (neighbour);
     }
@@ -99,6 +102,8 @@ remove_neighbour (ExoNeighbour *neighbour)
   leave_plan (neighbour);
   swarm->callbacks.neighbour_removed (swarm, neighbour, swarm->user_data);
   g_hash_table_remove (swarm->neighbours, neighbour->id);
+  if (g_hash_table_size (swarm->neighbours) >= swarm->circle.all)
+    exo_company_choose_soon (swarm);
   exo_swarm_check_informed (swarm);
 }
 
@@ -153,6 +158,7 @@ on_session_down (ExoSession *session, const GError *error, gpointer user_data)
       exo_swarm_gather (swarm);
     }
   exo_swarm_neighbour_changed (neighbour);
+  exo_company_changed (swarm);
   if (failures == FAILURES_TO_REPORT && neighbour->announced)
     swarm->callbacks.neighbour_failed (swarm, neighbour->id, swarm->user_data);
   if (!neighbour->announced && (failures == 0 || failures >= HEARD_FAILURES_MAX))
@@ -201,6 +207,7 @@ add_neighbour (ExoSwarm *swarm, const char *id, const char *name)
   neighbour->name = g_strdup (name);
   neighbour->hub = TRUE;
   neighbour->addresses = g_ptr_array_new_with_free_func (g_object_unref);
+  neighbour->core = neighbour->chosen = TRUE;
   neighbour->wants = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   neighbour->fetched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   neighbour->mended = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -280,7 +287,9 @@ exo_swarm_peer_seen (ExoSwarm *swarm, const char *id, const char *name, GPtrArra
     swarm->callbacks.neighbour_added (swarm, neighbour, swarm->user_data);
   else
     exo_swarm_neighbour_changed (neighbour);
-  if (is_new && g_hash_table_size (swarm->jobs) > 0)
+  if (is_new && g_hash_table_size (swarm->neighbours) > swarm->circle.all)
+    exo_company_choose_soon (swarm);
+  else if (is_new && g_hash_table_size (swarm->jobs) > 0)
     {
       g_autoptr (ExoWireHello) hello = exo_swarm_subscription (swarm);
       exo_session_subscribe (neighbour->session, hello);
@@ -424,6 +433,7 @@ exo_neighbour_subscribed (const ExoWireHello *hello, const char *address, gpoint
     return;
   if (neighbour != NULL)
     {
+      exo_company_asked (neighbour, hello);
       exo_session_retry_now (neighbour->session);
       return;
     }
@@ -432,7 +442,9 @@ exo_neighbour_subscribed (const ExoWireHello *hello, const char *address, gpoint
     return;
   g_ptr_array_add (addresses, heard);
   exo_swarm_peer_seen (swarm, hello->id, hello->name, addresses);
-  exo_swarm_neighbour (swarm, hello->id)->announced = FALSE;
+  neighbour = exo_swarm_neighbour (swarm, hello->id);
+  neighbour->announced = FALSE;
+  exo_company_asked (neighbour, hello);
 }
 
 void
@@ -441,6 +453,8 @@ exo_neighbour_unsubscribed (const char *id, gpointer user_data)
   ExoSwarm *swarm = user_data;
   ExoNeighbour *neighbour = exo_swarm_neighbour (swarm, id);
 
+  if (neighbour != NULL)
+    neighbour->hears_us = FALSE;
   if (neighbour != NULL && !neighbour->announced && !exo_session_is_up (neighbour->session) &&
       !swarm->stopping)
     remove_neighbour (neighbour);

@@ -725,6 +725,12 @@ exo_session_start_over (ExoSession *session)
 }
 
 gboolean
+exo_session_is_asking (ExoSession *session)
+{
+  return session->body != NULL;
+}
+
+gboolean
 exo_session_is_up (ExoSession *session)
 {
   return session->live != NULL;

@@ -63,6 +63,7 @@ void exo_session_retry_now (ExoSession *session);
 /* The same, unless it is up, and what failed before no longer counts. */
 void exo_session_start_over (ExoSession *session);
 
+gboolean exo_session_is_asking (ExoSession *session); /* it was subscribed for something */
 gboolean exo_session_is_up (ExoSession *session);
 /* Attempts since it was last up, or, where two streams or more broke off soon after their hellos, the number of those. */
 guint exo_session_n_failures (ExoSession *session);

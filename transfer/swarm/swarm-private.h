@@ -4,6 +4,7 @@
  *
  *   swarm.c       start and stop, the plan's pump, whom to hear before the Hub is asked
  *   neighbours.c  who is there, what their streams say and when they end
+ *   company.c     whom of many neighbours to keep sessions with
  *   facts.c       what a neighbour says of its pieces, told to the plan
  *   answer.c      what neighbours are told when they ask
  *   flight.c      one fetch under way, from the Hub or from a neighbour
@@ -17,6 +18,7 @@
 
 #include "transfer/http/lan-card.h"
 #include "transfer/swarm/announcer.h"
+#include "transfer/swarm/circle.h"
 #include "transfer/swarm/pace.h"
 #include "transfer/swarm/plan.h"
 #include "transfer/swarm/session.h"
@@ -38,6 +40,10 @@ struct ExoNeighbour
   gboolean warned;     /* about what it says */
   gboolean hub;        /* it reaches the Hub, as it says */
   gboolean announced;  /* by discovery; otherwise it made itself known by a subscription */
+  ExoCircleKin kin;    /* as it was last heard */
+  gboolean hears_us;   /* it is subscribed to this node */
+  gboolean chosen;     /* to keep a session with, while anything is wanted */
+  gboolean core;       /* it leaves the Hub to nobody */
   guint64 bytes;       /* received from it */
   ExoPace pace;        /* of what it sends */
   GHashTable *wants;   /* oids it is fetching, owned strings */
@@ -73,7 +79,9 @@ struct ExoSwarm
   GArray *cards;              /* ExoLanCard: the network cards of this machine */
   gboolean detour;            /* as last reported */
   guint next_order;           /* for ExoJob.order */
-  guint pump_source, wake_source, subscribe_source, informed_source, rates_source;
+  ExoCircleSizes circle;
+  gboolean asking; /* some neighbours were not asked yet that have to be */
+  guint pump_source, wake_source, subscribe_source, informed_source, rates_source, choose_source;
   gboolean settled;  /* the neighbours present at the start are known */
   gboolean isolated; /* all neighbours fell silent: they may be back any moment */
   gboolean hub_reachable;
@@ -146,6 +154,15 @@ void exo_neighbour_free (ExoNeighbour *neighbour); /* without a word to the plan
 /* Callbacks of the announcer; user_data is the swarm. */
 void exo_neighbour_subscribed (const ExoWireHello *hello, const char *address, gpointer user_data);
 void exo_neighbour_unsubscribed (const char *id, gpointer user_data);
+
+/* company.c */
+/* Anew, without a word to anybody. @hello: what is asked */
+void exo_company_choose (ExoSwarm *swarm, const ExoWireHello *hello);
+void exo_company_choose_soon (ExoSwarm *swarm); /* and subscribe accordingly */
+void exo_company_changed (ExoSwarm *swarm);     /* the same, if there are many neighbours */
+void exo_company_forget (ExoSwarm *swarm); /* other blobs are wanted: strangers may have them */
+void exo_company_heard (ExoNeighbour *neighbour, const ExoWireLine *line);
+void exo_company_asked (ExoNeighbour *neighbour, const ExoWireHello *hello);
 
 /* facts.c */
 void exo_facts_apply (ExoNeighbour *neighbour, ExoSession *session, const ExoWireLine *line);

@@ -95,6 +95,7 @@ on_hub_changed (ExoHub *hub, gpointer user_data)
   if (state.reachable && !swarm->hub_reachable && swarm->isolated)
     exo_swarm_gather (swarm);
   swarm->hub_reachable = state.reachable;
+  exo_company_changed (swarm);
   swarm->callbacks.hub_changed (swarm, swarm->user_data);
 }
 
@@ -225,7 +226,7 @@ exo_swarm_is_informed (ExoSwarm *swarm)
   GHashTableIter iter;
   ExoNeighbour *neighbour;
 
-  if (swarm->subscribe_source != 0 || !swarm->settled || swarm->isolated)
+  if (swarm->subscribe_source != 0 || !swarm->settled || swarm->isolated || swarm->asking)
     return FALSE;
   g_hash_table_iter_init (&iter, swarm->neighbours);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &neighbour))
@@ -283,16 +284,20 @@ subscribe (gpointer user_data)
 {
   ExoSwarm *swarm = user_data;
   g_autoptr (ExoWireHello) hello = exo_swarm_subscription (swarm);
+  g_autoptr (ExoWireHello) nothing = exo_swarm_subscription (swarm);
   g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (swarm);
 
   swarm->subscribe_source = 0;
+  g_array_set_size (nothing->blobs, 0);
+  exo_company_forget (swarm);
+  exo_company_choose (swarm, hello);
   if (hello->blobs->len > 0 && swarm->informed_source == 0)
     swarm->informed_source = g_timeout_add (INFORMED_DEADLINE_MS, on_informed_deadline, swarm);
   for (guint i = 0; i < neighbours->len; i++)
     {
       ExoNeighbour *neighbour = g_ptr_array_index (neighbours, i);
       if (!neighbour->shunned)
-        exo_session_subscribe (neighbour->session, hello);
+        exo_session_subscribe (neighbour->session, neighbour->chosen ? hello : nothing);
     }
   exo_swarm_check_informed (swarm);
   return G_SOURCE_REMOVE;
@@ -401,6 +406,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
                                        exo_answer_manifest };
   static const ExoAnnouncerCallbacks asked = { exo_answer_describe, exo_neighbour_subscribed,
                                                exo_neighbour_unsubscribed };
+  static const ExoCircleSizes circle = EXO_CIRCLE_SIZES_DEFAULT;
   ExoSwarm *swarm = g_new0 (ExoSwarm, 1);
   guint64 seed = g_str_hash (config->node_id);
 
@@ -418,6 +424,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
   swarm->store = store;
   swarm->callbacks = *callbacks;
   swarm->user_data = user_data;
+  swarm->circle = circle;
   swarm->plan = exo_plan_new (config->node_id, seed, NULL);
   swarm->announcer = exo_announcer_new (config->node_id, config->node_name, &asked, swarm);
   exo_announcer_set_server (swarm->announcer, swarm->server);
@@ -465,6 +472,7 @@ exo_swarm_stop (ExoSwarm *swarm)
   g_clear_handle_id (&swarm->subscribe_source, g_source_remove);
   g_clear_handle_id (&swarm->informed_source, g_source_remove);
   g_clear_handle_id (&swarm->rates_source, g_source_remove);
+  g_clear_handle_id (&swarm->choose_source, g_source_remove);
   /* What lands is not to set anything going again. */
   exo_hub_set_watch (swarm->hub, NULL, NULL);
   g_hash_table_remove_all (swarm->by_peer);
