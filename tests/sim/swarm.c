@@ -7,16 +7,23 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 #include "tests/sim/fluid.h"
 #include "tests/sim/timeline.h"
+#include "transfer/swarm/circle.h"
 #include "transfer/swarm/pace.h"
-#include "transfer/swarm/plan.h"
+#include "transfer/swarm/plan-private.h"
+#include "transfer/swarm/wire.h"
 
 #define MIB      1048576.0
 #define OVERHEAD 400.0 /* bytes of HTTP and TCP around a request */
 #define TIME_MAX 100000.0
 #define DETECT_S 2.0 /* from death to removal */
+#define LATE_S   0.2
+#define FRAME    73 /* bytes around a line: a chunk of HTTP (7), TCP with time stamps, IP, Ethernet */
+#define SAMPLE   31 /* of so many times that a plan is asked the clock is read once */
 
 typedef enum
 {
@@ -38,6 +45,7 @@ struct Message
   gint refs;
   guint from;
   GArray *says[N_SAYS];
+  GArray *listeners; /* nodes it reaches in time */
   guint uploads, queued;
   guint64 rate; /* of the sender's link, as measured */
 };
@@ -59,19 +67,25 @@ typedef struct
   ExoPlan *plan;
   char id[33];
   double link; /* bytes/s */
-  gboolean started, dead, slow;
+  gboolean started, gathered, dead, slow;
+  gboolean core;
   double start_s, done_s; /* done_s < 0: not yet */
   ExoPlanBlob *blobs;
   ExoPieceMap **have;
-  guint64 missing; /* pieces */
-  ExoPlanPeer *peers;
+  guint64 missing;      /* pieces */
+  ExoPlanPeer *peers;   /* by node: whom it hears */
+  GArray *by_peer;      /* nodes, by ExoPlanPeer */
+  GArray *listeners;    /* nodes that hear it */
+  double *clear_at_s;   /* by listener: what is said later comes later */
   GHashTable *requests; /* of this node: fetch -> Request, owned */
   GQueue *queue;        /* Request, waiting for a slot here */
   guint uploads;
-  Message *message; /* being collected, or NULL */
-  ExoPace hub, lan; /* what it gets */
+  Message *message;        /* being collected, or NULL */
+  ExoWireBuilder *builder; /* the same, as it goes over the wire */
+  ExoPace hub, lan;        /* what it gets */
   guint64 told_rate;
   guint64 n_messages, n_cancels;
+  double talk; /* bytes of announcements sent */
   gint64 wake_us;
 } Node;
 
@@ -84,9 +98,11 @@ typedef struct
   guint n_nodes, n_blobs;
   guint64 blob_size;
   Timeline *timeline;
-  guint64 n_decisions;
-  gint64 decision_us;
-  double hub_bytes;
+  guint n_waiting; /* nodes that count and are not done */
+  gboolean gathering;
+  guint64 n_pumps, n_decisions, n_sampled;
+  double sampled_s;             /* CPU time */
+  double hub_bytes, seed_bytes; /* from the Hub, from nodes that had it all at first */
   GRand *chance;
 } Sim;
 
@@ -137,6 +153,7 @@ message_unref (Message *message)
     return;
   for (guint k = 0; k < N_SAYS; k++)
     g_array_unref (message->says[k]);
+  g_array_unref (message->listeners);
   g_free (message);
 }
 
@@ -150,6 +167,7 @@ open_message (Sim *sim, Node *node)
       node->message->from = node->index;
       for (guint k = 0; k < N_SAYS; k++)
         node->message->says[k] = g_array_new (FALSE, FALSE, sizeof (Say));
+      node->message->listeners = g_array_sized_new (FALSE, FALSE, sizeof (guint), 32);
       plan_event (sim, sim->setup->coalesce_ms / 1000,
                   (Event){ .kind = EVENT_FLUSH, .node = node->index });
     }
@@ -162,6 +180,44 @@ is_there (const Node *node)
   return node->started && !node->dead;
 }
 
+/* Bytes of the message to one listener. */
+static double
+line_length (Node *node, const Message *message)
+{
+  g_autofree char *line = NULL;
+
+  exo_wire_builder_load (node->builder, message->uploads, message->queued);
+  line = exo_wire_builder_take (node->builder);
+  return (double) strlen (line) + 1 + FRAME;
+}
+
+static void
+send_message (Sim *sim, Node *node, Message *message, double length)
+{
+  double delay_s = sim->setup->lan_rtt_ms / 2000;
+
+  for (guint i = 0; i < node->listeners->len; i++)
+    {
+      guint listener = g_array_index (node->listeners, guint, i);
+      double *clear_at_s = &node->clear_at_s[listener];
+
+      node->n_messages++;
+      node->talk += length;
+      if (sim->setup->late > 0 && g_rand_double (sim->chance) * 100 < sim->setup->late)
+        *clear_at_s = MAX (*clear_at_s, sim->now_s + LATE_S);
+      if (*clear_at_s <= sim->now_s)
+        {
+          g_array_append_val (message->listeners, listener);
+          continue;
+        }
+      message->refs++;
+      plan_event (sim, *clear_at_s - sim->now_s + delay_s,
+                  (Event){ .kind = EVENT_HEARD_LATE, .node = listener, .message = message });
+    }
+  plan_event (sim, delay_s,
+              (Event){ .kind = EVENT_HEARD, .node = node->index, .message = message });
+}
+
 static void
 flush_message (Sim *sim, Node *node)
 {
@@ -172,21 +228,17 @@ flush_message (Sim *sim, Node *node)
   message->rate = node->told_rate;
   message->uploads = node->uploads;
   message->queued = node->queue->length;
-  for (guint i = 0; i < sim->n_nodes; i++)
-    {
-      if (i == node->index || !is_there (&sim->nodes[i]) || !is_there (node))
-        continue;
-      message->refs++;
-      node->n_messages++;
-      plan_event (sim, sim->setup->lan_rtt_ms / 2000,
-                  (Event){ .kind = EVENT_HEARD, .node = i, .message = message });
-    }
-  message_unref (message);
+  if (is_there (node))
+    send_message (sim, node, message, line_length (node, message));
+  else
+    message_unref (message);
 }
 
 static void
 say (Sim *sim, Node *node, SayKind kind, guint blob, guint32 first, guint32 n)
 {
+  static const ExoWireEvent events[N_SAYS] = { EXO_WIRE_RELEASE, EXO_WIRE_HAVE, EXO_WIRE_FETCH,
+                                               EXO_WIRE_CLAIM };
   Say words = { blob, first, n };
 
   /* a line is applied in the order of kinds: a release must not overtake what it ends */
@@ -194,6 +246,9 @@ say (Sim *sim, Node *node, SayKind kind, guint blob, guint32 first, guint32 n)
       (node->message->says[SAY_CLAIM]->len > 0 || node->message->says[SAY_FETCH]->len > 0))
     flush_message (sim, node);
   g_array_append_val (open_message (sim, node)->says[kind], words);
+  (void) exo_wire_builder_add (node->builder, events[kind], blob, first, n);
+  if (kind == SAY_CLAIM) /* it does not wait for company */
+    plan_event (sim, 0, (Event){ .kind = EVENT_FLUSH, .node = node->index });
 }
 
 static guint64
@@ -265,7 +320,7 @@ start_flow (Sim *sim, Request *request)
 static void
 fill_slots (Sim *sim, Node *node)
 {
-  guint half = MAX (8, (sim->n_nodes + 1) / 2);
+  guint half = CLAMP ((sim->n_nodes + 1) / 2, 8, 12);
   guint slots = sim->setup->slots > 0 ? (guint) sim->setup->slots : half;
 
   while (node->uploads < slots && !g_queue_is_empty (node->queue))
@@ -276,7 +331,6 @@ fill_slots (Sim *sim, Node *node)
       node->uploads++;
       start_flow (sim, request);
     }
-  open_message (sim, node);
 }
 
 static void
@@ -301,11 +355,8 @@ static void
 carry_out (Sim *sim, Node *node, const ExoPlanAction *action)
 {
   Request *request;
-  gint source = -1;
+  gint source = action->peer != 0 ? (gint) g_array_index (node->by_peer, guint, action->peer) : -1;
 
-  for (guint i = 0; action->peer != 0 && i < sim->n_nodes; i++)
-    if (node->peers[i] == action->peer)
-      source = (gint) i;
   request = g_new0 (Request, 1);
   request->node = node->index;
   request->source = source;
@@ -332,17 +383,52 @@ end_request (Sim *sim, Node *node, Request *request, ExoPlanEnding ending)
   g_hash_table_remove (node->requests, GUINT_TO_POINTER (request->fetch));
 }
 
+static double
+cpu_s (void)
+{
+  struct timespec spec;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &spec);
+  return (double) spec.tv_sec + (double) spec.tv_nsec / 1e9;
+}
+
+/* What reading the clock adds to what is measured with it. */
+static double
+clock_cost_s (void)
+{
+  const guint n = 1000;
+  double begin_s = cpu_s ();
+
+  for (guint i = 1; i < n; i++)
+    (void) cpu_s ();
+  return (cpu_s () - begin_s) / n;
+}
+
+/* Asks the plan. What it says to do is done only when the clock has stopped. */
+static gboolean
+decide (Sim *sim, Node *node, ExoPlanAction *action)
+{
+  gboolean sample = sim->n_pumps++ % SAMPLE == 0, found;
+  double begin_s = sample ? cpu_s () : 0;
+
+  found = exo_plan_next (node->plan, now_us (sim), action);
+  if (sample)
+    sim->sampled_s += cpu_s () - begin_s;
+  sim->n_sampled += sample;
+  sim->n_decisions += found;
+  return found;
+}
+
 static void
 pump (Sim *sim, Node *node)
 {
-  gint64 begin = g_get_monotonic_time (), wake;
   ExoPlanAction action;
+  gint64 wake;
 
-  while (exo_plan_next (node->plan, now_us (sim), &action))
+  while (decide (sim, node, &action))
     {
       Request *request;
 
-      sim->n_decisions++;
       if (action.kind != EXO_PLAN_CANCEL)
         {
           carry_out (sim, node, &action);
@@ -353,13 +439,19 @@ pump (Sim *sim, Node *node)
       if (request != NULL)
         end_request (sim, node, request, EXO_PLAN_ENDED_CANCELLED);
     }
-  sim->n_decisions++;
-  sim->decision_us += g_get_monotonic_time () - begin;
   wake = exo_plan_wake_at (node->plan);
   if (wake != G_MAXINT64 && wake != node->wake_us)
     plan_event (sim, MAX (0, (double) wake / G_USEC_PER_SEC - sim->now_s),
                 (Event){ .kind = EVENT_WAKE, .node = node->index });
   node->wake_us = wake;
+}
+
+/* Stragglers are given the time they need: what counts is how they slow down the others. But with a line of its own
+ * one can do better than that. */
+static gboolean
+counts (const Sim *sim, const Node *node)
+{
+  return !node->dead && (!node->slow || has_own_line (sim, node->index));
 }
 
 static void
@@ -368,7 +460,10 @@ got_piece (Sim *sim, Node *node, guint blob, guint32 piece)
   if (!exo_piece_map_add (node->have[blob], piece))
     return;
   if (--node->missing == 0)
-    node->done_s = sim->now_s;
+    {
+      node->done_s = sim->now_s;
+      sim->n_waiting -= counts (sim, node);
+    }
   say (sim, node, SAY_HAVE, blob, piece, 1);
   exo_plan_piece_done (node->plan, node->blobs[blob], piece, now_us (sim));
 }
@@ -383,7 +478,7 @@ hub_piece_sent (Sim *sim, Node *node, Request *request)
   measure (sim, node);
   got_piece (sim, node, request->blob, request->piece++);
   if (request->piece < request->end)
-    request->flow->left += exo_piece_length (sim->blob_size, request->piece);
+    fluid_more (sim->fluid, request->flow, exo_piece_length (sim->blob_size, request->piece));
   else
     end_request (sim, node, request, EXO_PLAN_ENDED_DONE);
   pump (sim, node);
@@ -399,6 +494,8 @@ piece_sent (Sim *sim, Flow *flow)
       hub_piece_sent (sim, &sim->nodes[request->node], request);
       return;
     }
+  if (request->source < sim->setup->seeders)
+    sim->seed_bytes += exo_piece_length (sim->blob_size, request->piece);
   plan_event (sim, sim->setup->lan_rtt_ms / 2000,
               (Event){ .kind = EVENT_DELIVERED,
                        .node = request->node,
@@ -433,17 +530,21 @@ asked (Sim *sim, Node *node, Request *request)
 
 /* Nodes. ---------------------------------------------------------------------------------- */
 
-/* What @node gets to know of @other when they meet. */
+/* What @node gets to know of @other when it begins to hear it. */
 static void
-meet (Sim *sim, Node *node, const Node *other)
+meet (Sim *sim, Node *node, Node *other)
 {
   ExoPlanPeer peer = exo_plan_add_peer (node->plan, other->id, 0);
   GHashTableIter iter;
   gpointer value;
 
   node->peers[other->index] = peer;
+  g_array_set_size (node->by_peer, peer + 1);
+  g_array_index (node->by_peer, guint, peer) = other->index;
+  g_array_append_val (other->listeners, node->index);
   exo_plan_peer_link (node->plan, peer, card_speed (sim, other), other->told_rate);
   exo_plan_peer_hub (node->plan, peer, other->index >= (guint) sim->setup->seeders, 0);
+  exo_plan_peer_aside (node->plan, peer, !other->core);
   for (guint b = 0; b < sim->n_blobs; b++)
     {
       exo_plan_peer_wants (node->plan, peer, node->blobs[b],
@@ -466,23 +567,98 @@ meet (Sim *sim, Node *node, const Node *other)
 }
 
 static void
-start_node (Sim *sim, Node *node)
+part (Node *node, Node *other)
 {
-  node->started = TRUE;
+  exo_plan_remove_peer (node->plan, node->peers[other->index]);
+  node->peers[other->index] = 0;
+  for (guint i = 0; i < other->listeners->len; i++)
+    if (g_array_index (other->listeners, guint, i) == node->index)
+      {
+        g_array_remove_index_fast (other->listeners, i);
+        return;
+      }
+}
+
+/* As the agent would choose once it has asked around: here everybody wants the same. */
+static void
+choose_circle (Sim *sim, Node *node, ExoCircleNode *nodes, guint *indices)
+{
+  guint n = 0;
+  ExoCircleSelf self;
+
   for (guint i = 0; i < sim->n_nodes; i++)
     {
-      Node *other = &sim->nodes[i];
+      const Node *other = &sim->nodes[i];
 
       if (other == node || !is_there (other))
         continue;
-      flush_message (sim, other); /* or the newcomer would miss what is being collected */
-      meet (sim, other, node);
-      meet (sim, node, other);
-      pump (sim, other);
+      indices[n] = i;
+      nodes[n++] = (ExoCircleNode){
+        .hash = exo_plan_hash_text (other->id),
+        .kin = i < (guint) sim->setup->seeders ? EXO_CIRCLE_HOLDER : EXO_CIRCLE_FELLOW,
+        .hub = sim->setup->wan > 0,
+        .up = node->peers[i] != 0,
+        .hears_us = other->peers[node->index] != 0,
+      };
     }
-  exo_plan_set_hub (node->plan, node->index >= (guint) sim->setup->seeders && sim->setup->wan > 0,
-                    0, 0, llround (sim->setup->hub_rtt_ms * 1000));
-  pump (sim, node);
+  self = exo_circle_choose (&sim->setup->circle, exo_plan_hash_text (node->id), sim->setup->wan > 0,
+                            nodes, n);
+  node->core = self.core;
+  exo_plan_set_aside (node->plan, !self.core);
+  for (guint k = 0; k < n; k++)
+    {
+      Node *other = &sim->nodes[indices[k]];
+
+      if (nodes[k].chosen && node->peers[other->index] == 0)
+        meet (sim, node, other);
+      else if (!nodes[k].chosen && node->peers[other->index] != 0)
+        part (node, other);
+      if (node->peers[other->index] != 0)
+        exo_plan_peer_aside (node->plan, node->peers[other->index], !nodes[k].core);
+    }
+}
+
+/* Twice, for who is heard may want to hear in turn. */
+static void
+gather (Sim *sim)
+{
+  g_autofree ExoCircleNode *nodes = g_new (ExoCircleNode, sim->n_nodes);
+  g_autofree guint *indices = g_new (guint, sim->n_nodes);
+
+  sim->gathering = FALSE;
+  for (guint i = 0; i < sim->n_nodes; i++)
+    flush_message (sim, &sim->nodes[i]); /* or a newcomer would miss what is being collected */
+  for (guint round = 0; round < 2; round++)
+    for (guint i = 0; i < sim->n_nodes; i++)
+      if (is_there (&sim->nodes[i]) && i >= (guint) sim->setup->seeders)
+        choose_circle (sim, &sim->nodes[i], nodes, indices);
+  for (guint i = 0; i < sim->n_nodes; i++)
+    {
+      Node *node = &sim->nodes[i];
+
+      if (!is_there (node))
+        continue;
+      if (!node->gathered)
+        exo_plan_set_hub (node->plan, i >= (guint) sim->setup->seeders && sim->setup->wan > 0, 0, 0,
+                          llround (sim->setup->hub_rtt_ms * 1000));
+      node->gathered = TRUE;
+      pump (sim, node);
+    }
+}
+
+static void
+gather_soon (Sim *sim, guint node)
+{
+  if (!sim->gathering)
+    plan_event (sim, 0, (Event){ .kind = EVENT_GATHER, .node = node });
+  sim->gathering = TRUE;
+}
+
+static void
+start_node (Sim *sim, Node *node)
+{
+  node->started = TRUE;
+  gather_soon (sim, node->index);
 }
 
 static void
@@ -491,6 +667,8 @@ kill_node (Sim *sim, Node *node)
   GHashTableIter iter;
   gpointer value;
 
+  if (node->done_s < 0)
+    sim->n_waiting -= counts (sim, node);
   node->dead = TRUE;
   g_hash_table_iter_init (&iter, node->requests);
   while (g_hash_table_iter_next (&iter, NULL, &value))
@@ -507,18 +685,35 @@ kill_node (Sim *sim, Node *node)
 }
 
 static void
-notice_death (Sim *sim, guint dead)
+notice_death (Sim *sim, Node *dead)
 {
   for (guint i = 0; i < sim->n_nodes; i++)
     {
       Node *node = &sim->nodes[i];
 
-      if (!is_there (node) || node->peers[dead] == 0)
+      if (dead->peers[i] != 0)
+        part (dead, node);
+      if (!is_there (node) || node->peers[dead->index] == 0)
         continue;
-      exo_plan_remove_peer (node->plan, node->peers[dead]);
-      node->peers[dead] = 0;
+      part (node, dead);
       pump (sim, node);
     }
+  gather_soon (sim, dead->index);
+}
+
+static void
+heard (Sim *sim, Message *message)
+{
+  for (guint i = 0; i < message->listeners->len; i++)
+    {
+      Node *node = &sim->nodes[g_array_index (message->listeners, guint, i)];
+
+      if (!is_there (node))
+        continue;
+      hear (sim, node, message);
+      pump (sim, node);
+    }
+  message_unref (message);
 }
 
 static void
@@ -536,7 +731,10 @@ happen (Sim *sim, Event event)
       kill_node (sim, node);
       return;
     case EVENT_NOTICE_DEATH:
-      notice_death (sim, event.node);
+      notice_death (sim, node);
+      return;
+    case EVENT_GATHER:
+      gather (sim);
       return;
     case EVENT_ASKED:
       if (request != NULL)
@@ -554,6 +752,9 @@ happen (Sim *sim, Event event)
       flush_message (sim, node);
       return;
     case EVENT_HEARD:
+      heard (sim, event.message);
+      return;
+    case EVENT_HEARD_LATE:
       if (is_there (node))
         hear (sim, node, event.message);
       message_unref (event.message);
@@ -568,6 +769,15 @@ happen (Sim *sim, Event event)
 }
 
 /* A case. --------------------------------------------------------------------------------- */
+
+static double
+link_of (const Sim *sim, const Node *node)
+{
+  static const double mixed[] = { 1, 2.5, 1, 0.4 };
+
+  return sim->setup->lan * 1e6 * (node->slow ? 0.1 : 1) *
+         (sim->setup->mixed ? mixed[node->index % G_N_ELEMENTS (mixed)] : 1);
+}
 
 static void
 init_node (Sim *sim, guint index)
@@ -584,7 +794,7 @@ init_node (Sim *sim, guint index)
     config.window_pieces = (guint) setup->window;
   node->index = index;
   node->slow = index >= sim->n_nodes - (guint) setup->stragglers;
-  node->link = setup->lan * 1e6 / (node->slow ? 10 : 1);
+  node->link = link_of (sim, node);
   g_snprintf (node->id, sizeof node->id, "%016x%016x", g_rand_int (sim->chance), index);
   node->plan = exo_plan_new (node->id, g_rand_int (sim->chance), &config);
   exo_plan_set_link (node->plan, card_speed (sim, node), 0);
@@ -603,6 +813,11 @@ init_node (Sim *sim, guint index)
           exo_plan_add_blob (node->plan, oid, sim->blob_size, node->have[b], setup->wan > 0, TRUE);
     }
   node->peers = g_new0 (ExoPlanPeer, sim->n_nodes);
+  node->by_peer = g_array_new (FALSE, FALSE, sizeof (guint));
+  node->listeners = g_array_new (FALSE, FALSE, sizeof (guint));
+  node->clear_at_s = g_new0 (double, sim->n_nodes);
+  node->builder = exo_wire_builder_new ();
+  node->core = TRUE;
   node->requests = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   node->queue = g_queue_new ();
   node->done_s = seeder ? 0 : -1;
@@ -611,7 +826,7 @@ init_node (Sim *sim, guint index)
                       : g_rand_double_range (sim->chance, 0, setup->spread_ms / 1000.0);
   fluid_set_link (sim->fluid, up_link (index), node->link);
   fluid_set_link (sim->fluid, down_link (index), node->link);
-  plan_event (sim, node->start_s, (Event){ .kind = EVENT_START, .node = index });
+  sim->n_waiting += node->done_s < 0 && counts (sim, node);
 }
 
 static void
@@ -623,100 +838,130 @@ clear_node (Sim *sim, Node *node)
   g_free (node->have);
   g_free (node->blobs);
   g_free (node->peers);
+  g_array_unref (node->by_peer);
+  g_array_unref (node->listeners);
+  g_free (node->clear_at_s);
+  exo_wire_builder_free (node->builder);
   g_hash_table_unref (node->requests);
   g_queue_free (node->queue);
   if (node->message != NULL)
     message_unref (node->message);
 }
 
-/* Stragglers are given the time they need: what counts is how they slow down the others. But with a line of its own
- * one can do better than that. */
-static gboolean
-counts (const Sim *sim, const Node *node)
-{
-  return !node->dead && (!node->slow || has_own_line (sim, node->index));
-}
-
-static gboolean
-is_over (const Sim *sim)
-{
-  for (guint i = 0; i < sim->n_nodes; i++)
-    if (counts (sim, &sim->nodes[i]) && sim->nodes[i].done_s < 0)
-      return FALSE;
-  return TRUE;
-}
-
 /* No schedule can be faster: every byte must cross the WAN once, and each node's own link. */
+static double
+bound_of (const Sim *sim, const Node *node)
+{
+  double bytes = (double) sim->blob_size * sim->n_blobs, first = INFINITY;
+  double own_rate = sim->setup->own_line * sim->setup->lan * 1e6;
+  double bound =
+      node->start_s + bytes / (node->link + (has_own_line (sim, node->index) ? own_rate : 0));
+
+  if (sim->setup->seeders > 0)
+    return bound;
+  for (guint i = 0; i < sim->n_nodes; i++)
+    if (counts (sim, &sim->nodes[i]))
+      first = MIN (first, sim->nodes[i].start_s);
+  return MAX (bound, first + bytes / (sim->setup->wan * sim->setup->lan * 1e6 + own_rate));
+}
+
 static double
 bound_s (const Sim *sim)
 {
-  double bytes = (double) sim->blob_size * sim->n_blobs, bound = 0, first = INFINITY;
-  double own_rate = sim->setup->own_line * sim->setup->lan * 1e6;
+  double bound = 0;
 
-  for (guint i = 0; i < sim->n_nodes; i++)
-    {
-      const Node *node = &sim->nodes[i];
-
-      if (!counts (sim, node) || i < (guint) sim->setup->seeders)
-        continue;
-      bound = MAX (bound,
-                   node->start_s + bytes / (node->link + (has_own_line (sim, i) ? own_rate : 0)));
-      first = MIN (first, node->start_s);
-    }
-  if (sim->setup->seeders == 0)
-    bound = MAX (bound, first + bytes / (sim->setup->wan * sim->setup->lan * 1e6 + own_rate));
+  for (guint i = (guint) sim->setup->seeders; i < sim->n_nodes; i++)
+    if (counts (sim, &sim->nodes[i]))
+      bound = MAX (bound, bound_of (sim, &sim->nodes[i]));
   return bound;
 }
 
 static void
 run (Sim *sim)
 {
-  while (!is_over (sim) && sim->now_s < TIME_MAX)
+  while (sim->n_waiting > 0 && sim->now_s < TIME_MAX)
     {
-      double until_flow = fluid_until_next (sim->fluid);
-      double until_event = MAX (0, timeline_next_at (sim->timeline) - sim->now_s);
-      double step = MIN (until_flow, until_event);
+      double flow_at = fluid_next_at (sim->fluid), event_at = timeline_next_at (sim->timeline);
       Flow *flow;
 
-      if (isinf (step))
+      if (isinf (MIN (flow_at, event_at)))
         return; /* nothing will ever happen again */
-      fluid_advance (sim->fluid, step);
-      sim->now_s += step;
-      if (until_event <= until_flow)
+      sim->now_s = MAX (sim->now_s, MIN (flow_at, event_at));
+      fluid_advance (sim->fluid, sim->now_s);
+      if (event_at <= flow_at)
         happen (sim, timeline_pop (sim->timeline));
-      while ((flow = fluid_peek_finished (sim->fluid)) != NULL)
+      while ((flow = fluid_pop_ended (sim->fluid)) != NULL)
         piece_sent (sim, flow);
     }
+}
+
+typedef struct
+{
+  double last_s;
+  double worst; /* of the nodes, each by its own bound */
+  double messages, talk, most_talk;
+  guint64 cancels;
+} Sums;
+
+static Sums
+sum_up (const Sim *sim)
+{
+  Sums sums = { 0 };
+
+  for (guint i = 0; i < sim->n_nodes; i++)
+    {
+      const Node *node = &sim->nodes[i];
+
+      sums.messages += (double) node->n_messages / sim->n_nodes;
+      sums.talk += node->talk / sim->n_nodes;
+      sums.most_talk = MAX (sums.most_talk, node->talk);
+      sums.cancels += node->n_cancels;
+      if (!counts (sim, node) || i < (guint) sim->setup->seeders)
+        continue;
+      sums.last_s = MAX (sums.last_s, node->done_s);
+      sums.worst = MAX (sums.worst, node->done_s / bound_of (sim, node));
+    }
+  return sums;
 }
 
 static gboolean
 report (const Sim *sim)
 {
   const Case *setup = sim->setup;
-  double bytes = (double) sim->blob_size * sim->n_blobs, last = 0;
-  double hub = sim->hub_bytes / bytes, ratio;
-  guint64 messages = 0, cancels = 0;
-  gboolean over = is_over (sim), good;
+  double bytes = (double) sim->blob_size * sim->n_blobs, hub = sim->hub_bytes / bytes;
+  double question_us = 1e6 * (sim->sampled_s / (double) sim->n_sampled - clock_cost_s ());
+  gboolean over = sim->n_waiting == 0, good;
+  Sums sums = sum_up (sim);
+  double ratio = sums.last_s / bound_s (sim), talk = 100 * sums.talk / bytes;
 
-  for (guint i = 0; i < sim->n_nodes; i++)
-    {
-      messages += sim->nodes[i].n_messages;
-      cancels += sim->nodes[i].n_cancels;
-      if (counts (sim, &sim->nodes[i]))
-        last = MAX (last, sim->nodes[i].done_s);
-    }
-  ratio = last / bound_s (sim);
-  good = over && hub <= setup->max_hub && ratio <= setup->max_time;
+  good = over && hub <= setup->max_hub && ratio <= setup->max_time && talk <= setup->max_talk;
   printf (
-      "%-26s N=%-4u hub/F %.4f  T/bound %.4f  T %7.3f s  messages/node %6.0f  cancels %4" G_GUINT64_FORMAT
-      "  %.2f us/decision%s\n",
-      setup->name, sim->n_nodes, hub, ratio, last, (double) messages / sim->n_nodes, cancels,
-      (double) sim->decision_us / (double) sim->n_decisions,
+      "%-26s N=%-4u hub/F %.4f  seed/F %.3f  T/bound %.4f (worst %.3f)  T %7.3f s  messages/node %6.0f, %.3f %% of F (most "
+      "%.3f %%)  cancels %4" G_GUINT64_FORMAT "  %.2f us/decision, %.2f us/question%s\n",
+      setup->name, sim->n_nodes, hub, sim->seed_bytes / bytes, ratio, sums.worst, sums.last_s,
+      sums.messages, talk, 100 * sums.most_talk / bytes, sums.cancels,
+      question_us * (double) sim->n_pumps / (double) sim->n_decisions, question_us,
       good   ? ""
       : over ? "  PAST ITS LIMITS"
              : "  NOT FINISHED");
   fflush (stdout);
   return good;
+}
+
+/* When what happens at half time is due: a joiner starts then, and counts from then on. */
+static void
+plan_starts (Sim *sim)
+{
+  double half_s = bound_s (sim) / 2;
+  const Case *setup = sim->setup;
+
+  for (guint i = sim->n_nodes - (guint) setup->joiners; i < sim->n_nodes; i++)
+    sim->nodes[i].start_s = half_s;
+  for (guint i = 0; i < sim->n_nodes; i++)
+    plan_event (sim, sim->nodes[i].start_s, (Event){ .kind = EVENT_START, .node = i });
+  for (guint i = 0; i < (guint) setup->churn; i++)
+    plan_event (sim, half_s,
+                (Event){ .kind = EVENT_DIE, .node = (guint) (setup->seeders + 1) + i });
 }
 
 gboolean
@@ -730,16 +975,14 @@ run_case (const Case *setup)
   sim.blob_size = (guint64) (setup->size_mib * MIB / setup->files);
   sim.chance = g_rand_new_with_seed ((guint32) setup->seed);
   sim.timeline = timeline_new ();
-  sim.fluid = fluid_new (3 + 2 * sim.n_nodes);
+  sim.fluid = fluid_new (3 + 2 * sim.n_nodes, setup->step_ms / 1000);
   fluid_set_link (sim.fluid, 0, setup->wan * setup->lan * 1e6);
   fluid_set_link (sim.fluid, own_line (&sim), setup->own_line * setup->lan * 1e6);
   fluid_set_link (sim.fluid, own_line (&sim) + 1, INFINITY); /* past the line nothing is slow */
   sim.nodes = g_new0 (Node, sim.n_nodes);
   for (guint i = 0; i < sim.n_nodes; i++)
     init_node (&sim, i);
-  for (guint i = 0; i < (guint) setup->churn; i++)
-    plan_event (&sim, bound_s (&sim) / 2,
-                (Event){ .kind = EVENT_DIE, .node = (guint) (setup->seeders + 1) + i });
+  plan_starts (&sim);
   run (&sim);
   good = report (&sim);
   while (!isinf (timeline_next_at (sim.timeline)))

@@ -18,10 +18,12 @@ typedef enum
   EVENT_START,
   EVENT_DIE,
   EVENT_NOTICE_DEATH,
+  EVENT_GATHER,    /* who is there chooses whom to hear */
   EVENT_ASKED,     /* a request reached its source */
   EVENT_DELIVERED, /* the last byte of a piece reached its receiver */
   EVENT_FLUSH,
-  EVENT_HEARD,
+  EVENT_HEARD,      /* by all it was sent to */
+  EVENT_HEARD_LATE, /* by one of them */
   EVENT_WAKE,
 } EventKind;
 

@@ -41,8 +41,8 @@ take_note (ExoNeighbour *neighbour, const ExoCircleNode *node)
     exo_plan_peer_aside (neighbour->swarm->plan, neighbour->peer, !node->core);
 }
 
-void
-exo_company_choose (ExoSwarm *swarm, const ExoWireHello *hello)
+static void
+choose_all (ExoSwarm *swarm, const ExoWireHello *hello)
 {
   g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (swarm);
   g_autofree ExoCircleNode *nodes = g_new (ExoCircleNode, neighbours->len + 1);
@@ -58,27 +58,35 @@ exo_company_choose (ExoSwarm *swarm, const ExoWireHello *hello)
     take_note (g_ptr_array_index (neighbours, i), &nodes[i]);
 }
 
+void
+exo_company_subscribe (ExoSwarm *swarm, const ExoWireHello *hello, gboolean anew)
+{
+  g_autoptr (ExoWireHello) nothing = exo_swarm_subscription (swarm);
+  g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (swarm);
+
+  g_array_set_size (nothing->blobs, 0);
+  choose_all (swarm, hello);
+  for (guint i = 0; i < neighbours->len; i++)
+    {
+      ExoNeighbour *neighbour = g_ptr_array_index (neighbours, i);
+
+      if (!neighbour->shunned &&
+          (anew || neighbour->chosen != exo_session_is_asking (neighbour->session)))
+        exo_session_subscribe (neighbour->session, neighbour->chosen ? hello : nothing);
+    }
+  exo_swarm_check_informed (swarm);
+}
+
 static gboolean
 choose (gpointer user_data)
 {
   ExoSwarm *swarm = user_data;
   g_autoptr (ExoWireHello) hello = exo_swarm_subscription (swarm);
-  g_autoptr (ExoWireHello) nothing = exo_swarm_subscription (swarm);
-  g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (swarm);
 
   swarm->choose_source = 0;
   if (hello->blobs->len == 0)
     return G_SOURCE_REMOVE;
-  g_array_set_size (nothing->blobs, 0);
-  exo_company_choose (swarm, hello);
-  for (guint i = 0; i < neighbours->len; i++)
-    {
-      ExoNeighbour *neighbour = g_ptr_array_index (neighbours, i);
-
-      if (neighbour->chosen != exo_session_is_asking (neighbour->session) && !neighbour->shunned)
-        exo_session_subscribe (neighbour->session, neighbour->chosen ? hello : nothing);
-    }
-  exo_swarm_check_informed (swarm);
+  exo_company_subscribe (swarm, hello, FALSE);
   exo_swarm_pump_soon (swarm);
   return G_SOURCE_REMOVE;
 }

@@ -402,7 +402,7 @@ exo_plan_collide (ExoPlan *plan, Peer *peer, Blob *blob, guint32 first, guint32 
 void
 exo_plan_save_hub (ExoPlan *plan, Blob *blob, guint32 first, guint32 n)
 {
-  for (guint i = 0; i < plan->fetches->len; i++)
+  for (guint i = 0; plan->hub_cost > 0 && i < plan->fetches->len; i++)
     {
       Fetch *fetch = g_ptr_array_index (plan->fetches, i);
       guint32 end = fetch->first + fetch->n, piece = fetch->first;

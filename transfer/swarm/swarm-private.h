@@ -156,8 +156,8 @@ void exo_neighbour_subscribed (const ExoWireHello *hello, const char *address, g
 void exo_neighbour_unsubscribed (const char *id, gpointer user_data);
 
 /* company.c */
-/* Anew, without a word to anybody. @hello: what is asked */
-void exo_company_choose (ExoSwarm *swarm, const ExoWireHello *hello);
+/* Chooses, and subscribes accordingly. @hello: what is asked. @anew: it is something else than before */
+void exo_company_subscribe (ExoSwarm *swarm, const ExoWireHello *hello, gboolean anew);
 void exo_company_choose_soon (ExoSwarm *swarm); /* and subscribe accordingly */
 void exo_company_changed (ExoSwarm *swarm);     /* the same, if there are many neighbours */
 void exo_company_forget (ExoSwarm *swarm); /* other blobs are wanted: strangers may have them */

@@ -284,22 +284,12 @@ subscribe (gpointer user_data)
 {
   ExoSwarm *swarm = user_data;
   g_autoptr (ExoWireHello) hello = exo_swarm_subscription (swarm);
-  g_autoptr (ExoWireHello) nothing = exo_swarm_subscription (swarm);
-  g_autoptr (GPtrArray) neighbours = exo_swarm_neighbours (swarm);
 
   swarm->subscribe_source = 0;
-  g_array_set_size (nothing->blobs, 0);
-  exo_company_forget (swarm);
-  exo_company_choose (swarm, hello);
   if (hello->blobs->len > 0 && swarm->informed_source == 0)
     swarm->informed_source = g_timeout_add (INFORMED_DEADLINE_MS, on_informed_deadline, swarm);
-  for (guint i = 0; i < neighbours->len; i++)
-    {
-      ExoNeighbour *neighbour = g_ptr_array_index (neighbours, i);
-      if (!neighbour->shunned)
-        exo_session_subscribe (neighbour->session, neighbour->chosen ? hello : nothing);
-    }
-  exo_swarm_check_informed (swarm);
+  exo_company_forget (swarm);
+  exo_company_subscribe (swarm, hello, TRUE);
   return G_SOURCE_REMOVE;
 }
 
