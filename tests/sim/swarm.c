@@ -501,7 +501,10 @@ piece_sent (Sim *sim, Flow *flow)
                        .node = request->node,
                        .fetch = request->fetch,
                        .piece = request->piece });
-  stop_request (sim, request);
+  if (request->piece + 1 < request->end)
+    fluid_more (sim->fluid, flow, exo_piece_length (sim->blob_size, ++request->piece));
+  else
+    stop_request (sim, request);
 }
 
 static void
@@ -746,7 +749,8 @@ happen (Sim *sim, Event event)
       exo_pace_add (&node->lan, exo_piece_length (sim->blob_size, event.piece), now_us (sim));
       measure (sim, node);
       got_piece (sim, node, request->blob, event.piece);
-      end_request (sim, node, request, EXO_PLAN_ENDED_DONE);
+      if (event.piece + 1 == request->end)
+        end_request (sim, node, request, EXO_PLAN_ENDED_DONE);
       break;
     case EVENT_FLUSH:
       flush_message (sim, node);
