@@ -182,9 +182,10 @@ check_groups (const Sources *sources, GError **error)
         i++;
       if (i == G_N_ELEMENTS (known_groups))
         {
-          g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-                       _ ("%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint, exo, limits"),
-                       sources->path, *group);
+          g_set_error (
+              error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+              _ ("%s: [%s]: unknown group; known: agent, lan, hub, cache, endpoint, exo, limits"),
+              sources->path, *group);
           return FALSE;
         }
       if (!check_keys (sources, *group, known_groups[i].keys, error))
@@ -562,7 +563,7 @@ load_amount (const Sources *sources, ExoLimit limit, guint64 *out_amount, GError
   if (value == NULL)
     return TRUE;
   if (!parse_amount (limit, value, out_amount))
-    return fail (sources, "limits", key, error, "\"%s\" is nothing like %s or off", value,
+    return fail (sources, "limits", key, error, _ ("\"%s\" is nothing like %s or off"), value,
                  examples[limit]);
   if (!exo_limit_check (limit, *out_amount, &local))
     return fail (sources, "limits", key, error, "\"%s\": %s", value, local->message);

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <glib/gi18n.h>
+
 #include "agent/dbus-private.h"
 
 /* The one of that name; @error: INVALID */
@@ -11,8 +13,8 @@ read_name (const char *name, ExoLimit *out_limit, GError **error)
 {
   if (exo_limit_parse_name (name, out_limit))
     return TRUE;
-  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, "There is no limit \"%s\"",
-               name);
+  g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
+               _ ("There is no limit \"%s\""), name);
   return FALSE;
 }
 
@@ -24,8 +26,8 @@ read_value (ExoLimit limit, GVariant *value, ExoLimits *limits, GError **error)
 
   if (!g_variant_is_of_type (value, is_hours ? G_VARIANT_TYPE_STRING : G_VARIANT_TYPE_UINT64))
     {
-      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID, "has to be of type %s",
-                   is_hours ? "s" : "t");
+      g_set_error (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_INVALID,
+                   _ ("has to be of type %s"), is_hours ? "s" : "t");
       return FALSE;
     }
   if (!is_hours)

@@ -27,7 +27,7 @@ TOLD = re.compile(r"\b(g_set_error|g_set_error_literal|g_error_new|g_error_new_l
                   r"fail_errno|finding_new|add|refuse|invalid|not_a_manifest|exo_store_errno|exo_engine_warn|exo_swarm_warn) \(")
 # What machines say to each other, and programs to the endpoint, is for the log, which is English.
 LOGGED = re.compile(r"discovery/|transfer/(exo-work|record|listing|endpoint/route|swarm/(wire-\w+|session|announcer|piece-map)|http/(piece-client|(lan|local)-\w+))\.c$")
-CODE = re.compile(r'^"[a-z]+"$')  # a kind of finding, a key of the key file
+CODE = re.compile(r'^"[a-z-]+"$')  # a kind of finding, a key of the key file
 # As it is in every language: names of programs and variables, codes of --json.
 SAME = re.compile(r"^(exoctl|exo-tray|export|bus|program|service|mdns|agent|ok|warn|fail|help|pause|resume|cancel|transfer"
                   r"|transfer\.\w+|device\.error|HF_\w+|[\s\W])*$")
