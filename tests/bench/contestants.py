@@ -10,6 +10,7 @@ import time
 import urllib.parse
 from datetime import datetime
 
+import measure
 from lab import need, run, tail
 
 WEB_PORT, _FAST = 8090, '8gbit'
@@ -245,7 +246,8 @@ class Agent(Contestant):
             host.wait_agent()
         self.lab.meet(60)
         self.met_s = time.monotonic() - begun
-        time.sleep(3)  # what greeting each other costs is over, and whether there is a Hub is known
+        time.sleep(3)  # whether there is a Hub is known
+        measure.wait_until_quiet()
 
     def _seed(self):
         """The first node fetches it, over links as fast as they go, and that Hub is gone afterwards."""

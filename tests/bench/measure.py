@@ -49,6 +49,16 @@ def cpu_of_all():
     return total - parse_pid_cpu(Path('/proc/self/stat').read_text(), children=False)
 
 
+def wait_until_quiet(patience=60):
+    """What greeting each other costs is over: with 23 avahi-daemons that takes half a minute, in which they ask as much as they can."""
+    over = time.monotonic() + patience
+    while time.monotonic() < over:
+        before = cpu_of_all()
+        time.sleep(2)
+        if cpu_of_all() - before < 0.3:
+            return
+
+
 def memory(pid):
     """(peak, anonymous) bytes resident; zeros if it is gone. Pages of files that a process maps count in the first only."""
     try:

@@ -640,6 +640,149 @@ three_lines (const ScriptRequest *request, ScriptReply *reply, gpointer user_dat
   reply->end = SCRIPT_CLOSE;
 }
 
+/* Two fetches, the second begun when the first has part of its bytes. ------------------------------------- */
+
+typedef struct
+{
+  Fixture *f;
+  struct Half
+  {
+    ExoFetch *fetch;
+    guint64 first;
+    gboolean begun, done, cancelled, failed;
+  } halves[2];
+  int cancel; /* which, once the second has begun; -1: none */
+} Pair;
+
+#define HALF (1u << 20)
+
+static void begin_half (Pair *pair, guint i);
+
+static void
+on_half_progress (ExoFetch *fetch, guint64 n_written, gpointer user_data)
+{
+  Pair *pair = user_data;
+
+  if (!pair->halves[1].begun)
+    begin_half (pair, 1);
+}
+
+static void
+on_half_done (ExoFetch *fetch,
+              const ExoFetchResult *result,
+              const GError *error,
+              gpointer user_data)
+{
+  Pair *pair = user_data;
+  struct Half *half = &pair->halves[pair->halves[1].fetch == fetch];
+
+  half->done = TRUE;
+  half->cancelled = g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED);
+  half->failed = error != NULL && !half->cancelled;
+}
+
+static void
+begin_half (Pair *pair, guint i)
+{
+  static const ExoFetchCallbacks half_callbacks = { .progress = on_half_progress,
+                                                    .done = on_half_done };
+  g_autofree char *url = script_server_url (pair->f->server, "/blob");
+
+  pair->halves[i].begun = TRUE;
+  pair->halves[i].fetch = exo_fetcher_start (pair->f->fetcher,
+                                             &(ExoFetchRequest){
+                                                 .mode = EXO_FETCH_TO_FILE,
+                                                 .method = "GET",
+                                                 .url = url,
+                                                 .lan = TRUE,
+                                                 .first = i * HALF,
+                                                 .length = HALF,
+                                                 .total = ENTITY,
+                                                 .fd = pair->f->fd,
+                                             },
+                                             &half_callbacks, pair);
+  if (i == 1 && pair->cancel >= 0)
+    exo_fetch_cancel (pair->halves[pair->cancel].fetch);
+}
+
+static void
+fetch_halves (Pair *pair, Fixture *f, ScriptAnswer how, int cancel)
+{
+  setup (f, how);
+  memset (pair, 0, sizeof *pair);
+  pair->f = f;
+  pair->cancel = cancel;
+  begin_half (pair, 0);
+  while (!pair->halves[0].done || !pair->halves[1].done)
+    g_main_context_iteration (NULL, TRUE);
+  CU_ASSERT_FALSE (pair->halves[0].failed);
+  CU_ASSERT_FALSE (pair->halves[1].failed);
+}
+
+/* Slowly enough that the second request is made while the first answer is coming. */
+static void
+half_by_half (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
+{
+  g_usleep (request->n > 0 ? 20000 : 0);
+  good (request, reply, user_data);
+}
+
+static void
+good_but_closing (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
+{
+  half_by_half (request, reply, user_data);
+  if (request->n == 0)
+    reply->end = SCRIPT_CLOSE;
+}
+
+static void
+a_second_request_goes_behind_the_first (void)
+{
+  Fixture f;
+  Pair pair;
+
+  fetch_halves (&pair, &f, half_by_half, -1);
+  CU_ASSERT_TRUE (file_holds (&f, 0, 2 * HALF));
+  CU_ASSERT_EQUAL (script_server_n_connections (f.server), 1);
+  CU_ASSERT_EQUAL (script_server_n_requests (f.server), 2);
+  teardown (&f);
+}
+
+static void
+what_waits_behind_a_connection_that_ends_is_asked_for_anew (void)
+{
+  Fixture f;
+  Pair pair;
+
+  fetch_halves (&pair, &f, good_but_closing, -1);
+  CU_ASSERT_TRUE (file_holds (&f, 0, 2 * HALF));
+  CU_ASSERT_EQUAL (script_server_n_connections (f.server), 2);
+  teardown (&f);
+
+  fetch_halves (&pair, &f, half_by_half,
+                0); /* the first is cancelled, and its connection with it */
+  CU_ASSERT_FALSE (pair.halves[1].cancelled);
+  CU_ASSERT_TRUE (file_holds (&f, HALF, HALF));
+  teardown (&f);
+}
+
+static void
+cancelling_what_waits_leaves_the_first_alone (void)
+{
+  Fixture f;
+  Pair pair;
+
+  fetch_halves (&pair, &f, half_by_half, 1);
+  CU_ASSERT_FALSE (pair.halves[0].cancelled);
+  CU_ASSERT_TRUE (pair.halves[1].cancelled);
+  CU_ASSERT_TRUE (file_holds (&f, 0, HALF));
+  /* The answer that nobody waits for any more is not taken for that of the next request. */
+  fetch_range (&f, 2 * HALF, HALF);
+  CU_ASSERT_PTR_NULL (f.error);
+  CU_ASSERT_TRUE (file_holds (&f, 2 * HALF, HALF));
+  teardown (&f);
+}
+
 static void
 lines_come_whole_and_in_order (void)
 {
@@ -902,6 +1045,9 @@ EXO_SUITE ("fetcher",
            TEST (one_byte_past_the_limit_is_too_large),
            TEST (headers_are_bounded),
            TEST (connections_are_used_again),
+           TEST (a_second_request_goes_behind_the_first),
+           TEST (what_waits_behind_a_connection_that_ends_is_asked_for_anew),
+           TEST (cancelling_what_waits_leaves_the_first_alone),
            TEST (lines_come_whole_and_in_order),
            TEST (long_and_broken_lines_are_refused),
            TEST (a_flood_of_lines_is_held_back_and_complete),

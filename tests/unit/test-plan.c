@@ -1036,6 +1036,29 @@ one_request_is_in_flight_per_peer (void)
 }
 
 static void
+a_peer_is_asked_again_when_its_fetch_is_ending (void)
+{
+  g_auto (Rig) rig = { 0 };
+  ExoPlanFetch first = 0;
+
+  rig_init (&rig, "........", 1, NULL);
+  rig_says (&rig, 1, "########");
+  CU_ASSERT_EQUAL (count (rig_run (&rig), '1'), 1);
+  for (guint i = 0; i < 8; i++)
+    if (rig.draw[i] == '1')
+      first = rig.fetches[i];
+  exo_plan_fetch_ending (rig.plan, first);
+  exo_plan_fetch_ending (rig.plan, first); /* once is enough */
+  CU_ASSERT_EQUAL (count (rig_run (&rig), '1'), 2);
+  for (guint32 i = 0; i < 8; i++)
+    if (rig.fetches[i] == first)
+      rig_done (&rig, i);
+  CU_ASSERT_EQUAL (count (rig_run (&rig), '1'), 1); /* the second is under way still */
+  exo_plan_fetch_ending (rig.plan, first);          /* gone: nothing to say of it */
+  CU_ASSERT_EQUAL (count (rig_run (&rig), '1'), 1);
+}
+
+static void
 with_nobody_to_trade_with_it_goes_by_position_in_runs (void)
 {
   static const struct
@@ -2085,6 +2108,7 @@ EXO_SUITE ("plan",
            TEST (without_hub_a_blob_waits_for_peers),
            TEST (a_hub_run_of_which_a_peer_has_the_rest_is_cancelled),
            TEST (one_request_is_in_flight_per_peer),
+           TEST (a_peer_is_asked_again_when_its_fetch_is_ending),
            TEST (with_nobody_to_trade_with_it_goes_by_position_in_runs),
            TEST (fetches_in_flight_are_bounded),
            TEST (the_rarest_piece_goes_first),

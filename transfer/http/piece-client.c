@@ -4,6 +4,8 @@
  *
  *   CONNECTING -> ASKING -> HEAD -> BODY -> IDLE -> ASKING ...
  *
+ * A second request may be behind the one under way (RFC 9112 9.3.2): the neighbour begins with its answer when the first has left.
+ *
  * A connection that ends leaves its memory for exo_piece_client_sweep(): later events of the same batch may still name it.
  */
 
@@ -49,6 +51,7 @@ struct ExoPieceConn
   gboolean closes; /* the server says that this answer is the last */
   gint64 idle_us;  /* since */
   ExoFetch *fetch; /* (nullable): borrowed; of the request under way */
+  ExoFetch *next;  /* (nullable): borrowed; asked for already, its answer comes behind that */
   GString *request;
   gsize n_sent;
   char head[HEAD_BYTES];
@@ -97,9 +100,13 @@ leave_idle (ExoPieceConn *conn)
     g_hash_table_remove (conn->client->idle, conn->authority);
 }
 
+/* What was to come behind is asked for anew. */
 static void
 close_conn (ExoPieceConn *conn)
 {
+  ExoPieceClient *client = conn->client;
+  ExoFetch *next = g_steal_pointer (&conn->next);
+
   if (conn->state == PIECE_CLOSED)
     return;
   leave_idle (conn);
@@ -108,8 +115,13 @@ close_conn (ExoPieceConn *conn)
     conn->fetch->piece_conn = NULL;
   conn->fetch = NULL;
   conn->state = PIECE_CLOSED;
-  g_ptr_array_remove_fast (conn->client->conns, conn);
-  g_ptr_array_add (conn->client->closed, conn);
+  g_ptr_array_remove_fast (client->conns, conn);
+  g_ptr_array_add (client->closed, conn);
+  if (next != NULL)
+    {
+      next->piece_conn = NULL;
+      ask (client, next);
+    }
 }
 
 static void
@@ -142,14 +154,22 @@ keep_or_close (ExoPieceConn *conn)
 
   conn->fetch->piece_conn = NULL;
   conn->fetch = NULL;
-  if (conn->closes || client->n_idle >= IDLE_MAX)
+  if (conn->closes || (conn->next == NULL && client->n_idle >= IDLE_MAX))
     {
       close_conn (conn);
       return;
     }
   set_lowat (conn, 1);
-  conn->state = PIECE_IDLE;
   conn->used = TRUE;
+  if (conn->next != NULL)
+    {
+      conn->fetch = g_steal_pointer (&conn->next);
+      conn->fetch->activity_us = g_get_monotonic_time ();
+      conn->state = PIECE_HEAD;
+      conn->n_head = 0;
+      return;
+    }
+  conn->state = PIECE_IDLE;
   conn->idle_us = g_get_monotonic_time ();
   others = g_hash_table_lookup (client->idle, conn->authority);
   if (others == NULL)
@@ -392,7 +412,7 @@ send_request (ExoPieceConn *conn)
 }
 
 static void
-begin_request (ExoPieceConn *conn, ExoFetch *fetch)
+write_request (ExoPieceConn *conn, const ExoFetch *fetch)
 {
   const char *path = fetch->url + strlen (SCHEME) + strlen (conn->authority);
 
@@ -401,6 +421,12 @@ begin_request (ExoPieceConn *conn, ExoFetch *fetch)
                    "Range: bytes=%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT "\r\n\r\n",
                    path, conn->authority, conn->client->user_agent, fetch->first,
                    fetch->first + fetch->length - 1);
+}
+
+static void
+begin_request (ExoPieceConn *conn, ExoFetch *fetch)
+{
+  write_request (conn, fetch);
   conn->fetch = fetch;
   fetch->piece_conn = conn;
   conn->n_sent = conn->n_head = 0;
@@ -511,12 +537,42 @@ connect_anew (ExoPieceClient *client, ExoFetch *fetch, const char *authority)
   watch (conn, EPOLLOUT);
 }
 
+/* Behind the answer that is coming from there, if one is and none waits behind it yet. */
+static gboolean
+ask_behind (ExoPieceClient *client, ExoFetch *fetch, const char *authority)
+{
+  for (guint i = 0; i < client->conns->len; i++)
+    {
+      ExoPieceConn *conn = g_ptr_array_index (client->conns, i);
+
+      if (conn->state != PIECE_BODY || conn->next != NULL || conn->closes ||
+          strcmp (conn->authority, authority) != 0)
+        continue;
+      write_request (conn, fetch);
+      if (send (conn->fd, conn->request->str, conn->request->len, MSG_NOSIGNAL) !=
+          (gssize) conn->request->len)
+        {
+          conn->closes = TRUE; /* half of a request may be on its way */
+          continue;
+        }
+      conn->next = fetch;
+      fetch->piece_conn = conn;
+      fetch->connected = TRUE;
+      return TRUE;
+    }
+  return FALSE;
+}
+
 static void
 ask (ExoPieceClient *client, ExoFetch *fetch)
 {
   g_autofree char *authority = authority_of (fetch);
   ExoPieceConn *conn = take_idle (client, authority);
 
+  fetch->activity_us = g_get_monotonic_time (); /* it may be asked for a second time */
+  fetch->connected = FALSE;
+  if (conn == NULL && ask_behind (client, fetch, authority))
+    return;
   if (conn == NULL)
     {
       connect_anew (client, fetch, authority);
@@ -575,8 +631,17 @@ exo_piece_client_start (ExoPieceClient *client, ExoFetch *fetch)
 void
 exo_piece_client_drop (ExoPieceClient *client, ExoFetch *fetch)
 {
-  if (fetch->piece_conn != NULL)
-    close_conn (fetch->piece_conn);
+  ExoPieceConn *conn = fetch->piece_conn;
+
+  if (conn != NULL && conn->next == fetch)
+    {
+      conn->next = NULL;
+      conn->closes =
+          TRUE; /* its answer will come all the same: nobody is to take it for another's */
+      fetch->piece_conn = NULL;
+    }
+  else if (conn != NULL)
+    close_conn (conn);
 }
 
 void
@@ -611,6 +676,11 @@ exo_piece_client_poke (ExoPieceClient *client, ExoFetch *fetch)
   gint64 before = fetch->activity_us;
   ExoPieceConn *conn = fetch->piece_conn;
 
+  if (conn != NULL && conn->next == fetch)
+    {
+      fetch->activity_us = conn->fetch->activity_us; /* stalled is who is before it */
+      return TRUE;
+    }
   if (conn == NULL || (conn->state != PIECE_HEAD && conn->state != PIECE_BODY))
     return FALSE;
   receive (conn);

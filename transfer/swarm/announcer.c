@@ -44,6 +44,7 @@ struct ExoAnnouncer
   ExoWireLink link;
   GArray *addresses;               /* ExoWireAddress; NULL: nothing is said of them */
   guint told_uploads, told_queued; /* in the last load sent to all */
+  gboolean hurry;
   guint flush_source, flush_delay_ms, heartbeat_source;
 };
 
@@ -160,7 +161,7 @@ gathering_ms (const ExoAnnouncer *announcer, guint64 size)
 {
   guint64 ms;
 
-  if (announcer->link.rate == 0)
+  if (announcer->link.rate == 0 || announcer->hurry)
     return FLUSH_DELAY_MS;
   ms = (guint64) exo_piece_size_for (size) * 1000 * FLUSH_PIECES / announcer->link.rate;
   return (guint) CLAMP (ms, FLUSH_DELAY_MS, FLUSH_DELAY_MAX_MS);
@@ -338,6 +339,12 @@ exo_announcer_event (ExoAnnouncer *announcer,
   /* A claim that comes late is a second download: it does not wait for company. */
   if (interests != NULL)
     flush_within (announcer, event == EXO_WIRE_CLAIM ? 0 : gathering_ms (announcer, size));
+}
+
+void
+exo_announcer_hurry (ExoAnnouncer *announcer, gboolean hurry)
+{
+  announcer->hurry = hurry;
 }
 
 void

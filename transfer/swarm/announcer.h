@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The answering side of POST /v1/swarm (transfer/PROTOCOL.md): keeps the subscribers, sends each a snapshot of the oids it
- * asked for and then every event on them, gathered for some 5 ms into one line per subscriber. While a stream is
+ * asked for and then every event on them, gathered for 5 to 100 ms into one line per subscriber. While a stream is
  * open and silent it says "{}" once a second; with no subscriber no timer runs. Main thread only.
  */
 
@@ -51,6 +51,8 @@ void exo_announcer_event (ExoAnnouncer *announcer,
                           ExoWireEvent event,
                           guint32 first,
                           guint32 n);
+/* From here on the last pieces are talked of: what is said is not gathered for long. */
+void exo_announcer_hurry (ExoAnnouncer *announcer, gboolean hurry);
 void exo_announcer_wants (ExoAnnouncer *announcer, const char *oid, gboolean wants);
 /* The blob is known of now, or all of it changed: its whole state is sent to those who asked for it. */
 void exo_announcer_state (ExoAnnouncer *announcer, const char *oid);

@@ -98,7 +98,16 @@ land (ExoFlight *flight, guint status, const GError *error)
 static void
 on_peer_progress (ExoFetch *fetch, guint64 n_written, gpointer user_data)
 {
-  advance (user_data, n_written);
+  ExoFlight *flight = user_data;
+  guint64 left = length_of (flight->job, flight->first, flight->n) - n_written;
+
+  advance (flight, n_written);
+  if (left > exo_piece_size_for (flight->job->size) / 2)
+    return;
+  /* What is left is on its way here already. Without the next request behind it the neighbour would idle for a round trip, which
+   * on a busy link is as long as a piece takes. */
+  exo_plan_fetch_ending (flight->swarm->plan, flight->fetch);
+  exo_swarm_pump_soon (flight->swarm);
 }
 
 static void
@@ -157,7 +166,7 @@ start_from_peer (ExoFlight *flight, ExoNeighbour *neighbour)
                                              .first = offset_of (job, flight->first),
                                              .length = length_of (job, flight->first, flight->n),
                                              .total = job->size,
-                                             .step = exo_piece_size_for (job->size),
+                                             .step = exo_piece_size_for (job->size) / 2,
                                              .fd = exo_partial_fd (job->partial),
                                          },
                                          &callbacks, flight);

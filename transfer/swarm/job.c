@@ -16,6 +16,7 @@
 #include "transfer/swarm/swarm-private.h"
 
 #define LOCKED_RETRY_S 1
+#define LAST_PIECES    64u /* everybody waits for some of these */
 
 static void open_partial (ExoJob *job);
 
@@ -225,6 +226,7 @@ exo_job_piece_accepted (ExoJob *job, guint32 piece, const char *source_id)
   if (job->open)
     {
       exo_lan_server_share_add (swarm->server, job->oid, piece);
+      exo_announcer_hurry (swarm->announcer, exo_plan_n_missing (swarm->plan) < LAST_PIECES);
       exo_announcer_event (swarm->announcer, job->oid, EXO_WIRE_HAVE, piece, 1);
     }
   exo_job_tell_readers (job);

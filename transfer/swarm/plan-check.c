@@ -109,11 +109,11 @@ check_fetches (const ExoPlan *plan)
     {
       const Fetch *fetch = g_ptr_array_index (plan->fetches, i);
 
-      n_peer_fetches += fetch->peer_handle != 0;
+      n_peer_fetches += fetch->peer_handle != 0 && !fetch->ending;
       hub_cost += fetch->cost;
       g_assert (fetch->blob != NULL || fetch->cancelled);
       g_assert (!fetch->detour || fetch->peer_handle == 0);
-      g_assert (fetch->peer == NULL || fetch->peer->fetch == fetch->id);
+      g_assert (fetch->peer == NULL || fetch->ending || fetch->peer->fetch == fetch->id);
     }
   g_assert (n_peer_fetches == plan->n_peer_fetches);
   g_assert (n_peer_fetches <= plan->config.fetches_max);

@@ -87,7 +87,7 @@ struct Peer
   guint uploads, queued;
   guint failures; /* in a row */
   gint64 backoff_until_us;
-  ExoPlanFetch fetch;   /* in flight from it, or 0 */
+  ExoPlanFetch fetch;   /* in flight from it and not ending, or 0 */
   guint64 barren_epoch; /* plan->offer_epoch when it had nothing for us; 0: look */
   GArray *takes;        /* Take */
 };
@@ -126,7 +126,8 @@ typedef struct
   guint cost;      /* of a Hub fetch, in EXO_PLAN_RUN_COST */
   gboolean detour; /* from the Hub, though peers hold it */
   gboolean cancelled;
-  gint64 done_us; /* last piece done, fetch not ended; 0 */
+  gboolean ending; /* its peer may be asked for the next one */
+  gint64 done_us;  /* last piece done, fetch not ended; 0 */
 } Fetch;
 
 struct ExoPlan
@@ -269,6 +270,7 @@ void exo_plan_begin (ExoPlan *plan,
                      guint cost,
                      ExoPlanAction *out_action);
 void exo_plan_cancel (ExoPlan *plan, Fetch *fetch);
+void exo_plan_leave_peer (ExoPlan *plan, Fetch *fetch);
 void exo_plan_end_fetch (ExoPlan *plan, Fetch *fetch); /* frees it */
 
 /* Works out members, wanters, self_in and led again if peers have changed. */

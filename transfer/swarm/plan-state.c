@@ -356,15 +356,22 @@ exo_plan_cancel (ExoPlan *plan, Fetch *fetch)
   g_queue_push_tail (plan->cancels, GUINT_TO_POINTER (fetch->id));
 }
 
+/* It no longer counts among what is asked of its peer, nor of all. */
+void
+exo_plan_leave_peer (ExoPlan *plan, Fetch *fetch)
+{
+  if (fetch->peer != NULL)
+    fetch->peer->fetch = 0;
+  plan->n_peer_fetches--;
+}
+
 void
 exo_plan_end_fetch (ExoPlan *plan, Fetch *fetch)
 {
   detach (plan, fetch);
-  if (fetch->peer != NULL)
-    fetch->peer->fetch = 0;
-  if (fetch->peer_handle != 0)
-    plan->n_peer_fetches--;
-  else
+  if (fetch->peer_handle == 0)
     plan->hub_cost -= fetch->cost;
+  else if (!fetch->ending)
+    exo_plan_leave_peer (plan, fetch);
   g_ptr_array_remove (plan->fetches, fetch); /* frees it */
 }

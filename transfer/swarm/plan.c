@@ -392,6 +392,17 @@ peer_failed (ExoPlan *plan, Peer *peer)
 }
 
 void
+exo_plan_fetch_ending (ExoPlan *plan, ExoPlanFetch id)
+{
+  Fetch *fetch = exo_plan_find_fetch (plan, id);
+
+  if (fetch == NULL || fetch->ending || fetch->peer_handle == 0)
+    return;
+  fetch->ending = TRUE;
+  exo_plan_leave_peer (plan, fetch);
+}
+
+void
 exo_plan_fetch_ended (ExoPlan *plan, ExoPlanFetch id, ExoPlanEnding ending, gint64 now_us)
 {
   Fetch *fetch = exo_plan_find_fetch (plan, id);
@@ -411,6 +422,12 @@ exo_plan_fetch_ended (ExoPlan *plan, ExoPlanFetch id, ExoPlanEnding ending, gint
         peer_failed (plan, fetch->peer);
     }
   exo_plan_end_fetch (plan, fetch);
+}
+
+guint64
+exo_plan_n_missing (const ExoPlan *plan)
+{
+  return plan->n_missing;
 }
 
 /* Decisions. ------------------------------------------------------------------------------ */

@@ -166,11 +166,14 @@ void exo_plan_shun_peer (ExoPlan *plan, ExoPlanPeer peer);
  * for peers' facts (a peer's mistake), a caller's bug for our own. ------------------------- */
 
 void exo_plan_piece_done (ExoPlan *plan, ExoPlanBlob blob, guint32 piece, gint64 now_us);
+/* Of a fetch from a peer so much is there that the next request should be on its way: the peer may be asked again. */
+void exo_plan_fetch_ending (ExoPlan *plan, ExoPlanFetch fetch);
 void exo_plan_fetch_ended (ExoPlan *plan, ExoPlanFetch fetch, ExoPlanEnding ending, gint64 now_us);
 
 /* Decisions. Call until it returns FALSE, after every batch of events. --------------------- */
 
 gboolean exo_plan_next (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action);
+guint64 exo_plan_n_missing (const ExoPlan *plan); /* pieces of all blobs that are not held */
 /* TRUE while the Hub is so much faster than the LAN that it is asked for what peers have. */
 gboolean exo_plan_is_on_detour (const ExoPlan *plan);
 /* When to call exo_plan_next() again though nothing happened; G_MAXINT64: only on events. */

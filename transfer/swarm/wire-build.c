@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A line says what is so after everything added to it, not what happened in between: of several
- * events for one piece the last one wins (a claim that is released within the same 5 ms is not
+ * events for one piece the last one wins (a claim that is released before the line goes out is not
  * worth a word), so that the fixed order in which a line is applied is right. Per kind there is a
  * set of ranges, sorted by blob and piece, disjoint and not touching; adding to one set takes the
  * pieces out of those it overrides:

@@ -7,7 +7,7 @@
  * A node subscribes with POST /v1/swarm, body (a Subscribe): who it is and the oids it wants. The answer
  * is endless NDJSON: first a Hello (who answers), then one State per oid it knows anything of, then
  * events; each line is one JSON object with any of the keys below, so that everything which happened
- * within some 5 ms is one line. "b" below is the index of an oid in the subscriber's list.
+ * within 5 to 100 ms is one line. "b" below is the index of an oid in the subscriber's list.
  *
  *   subscribe  {"v":1,"id":"<32 hex>","name":"host","port":52418,"hub":true,"hub_rate":0,"link":[0,0],"oids":[["<oid>",size],...]}
  *   hello      {"v":1,"id":..,"name":..,"hub":true,"hub_rate":0,"link":[0,0],"addresses":[["10.0.0.1:52418",125000000],..]}
@@ -117,7 +117,7 @@ ExoWireLine *exo_wire_line_parse (const char *text,
                                   GError **error);
 void exo_wire_line_free (ExoWireLine *line);
 
-/* Building a line: one builder per stream, filled for some 5 ms, then taken. */
+/* Building a line: one builder per stream, filled for 5 to 100 ms, then taken. */
 typedef struct ExoWireBuilder ExoWireBuilder;
 typedef enum
 {
