@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "tests/unit/suite.h"
-#include "transfer/swarm/plan.h"
+#include "transfer/swarm/plan-private.h"
 
 #define KIB       ((guint64) 1024)
 #define MIB       (1024 * KIB)
@@ -1017,6 +1017,35 @@ a_hub_run_of_which_a_peer_has_the_rest_is_cancelled (void)
   rig_says (&rig, 1, "###");
   CU_ASSERT_STRING_EQUAL (rig_run (&rig), "##1");
   CU_ASSERT_EQUAL (rig.n_cancels, 1);
+}
+
+/* The owner may be claiming it at this moment: who borrows it waits, and hears that before it asks. */
+static void
+what_another_ranks_first_for_is_borrowed (void)
+{
+  g_auto (Rig) rig = { 0 };
+  ExoPlanAction action;
+  guint n_own = 0, n_borrowed = 0;
+
+  rig_init (&rig, "................", 1, NULL);
+  rig_hub (&rig);
+  rig_wants (&rig, 1);
+  while (exo_plan_next (rig.plan, rig.now_us, &action))
+    {
+      /* Blobs of this size have units of one piece. */
+      gboolean own = exo_plan_score (exo_plan_find_blob (rig.plan, rig.blob), action.first,
+                                     exo_plan_hash_text (ids[0])) >
+                     exo_plan_score (exo_plan_find_blob (rig.plan, rig.blob), action.first,
+                                     exo_plan_hash_text (ids[1]));
+
+      CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
+      CU_ASSERT_EQUAL (action.borrowed, !own);
+      n_own += own;
+      n_borrowed += !own;
+      exo_plan_piece_done (rig.plan, rig.blob, action.first, rig.now_us);
+      exo_plan_fetch_ended (rig.plan, action.fetch, EXO_PLAN_ENDED_DONE, rig.now_us);
+    }
+  CU_ASSERT_TRUE (n_own > 0 && n_borrowed > 0);
 }
 
 /* Peers. ---------------------------------------------------------------------------------- */
@@ -2107,6 +2136,7 @@ EXO_SUITE ("plan",
            TEST (a_failed_run_is_tried_again_after_a_pause),
            TEST (without_hub_a_blob_waits_for_peers),
            TEST (a_hub_run_of_which_a_peer_has_the_rest_is_cancelled),
+           TEST (what_another_ranks_first_for_is_borrowed),
            TEST (one_request_is_in_flight_per_peer),
            TEST (a_peer_is_asked_again_when_its_fetch_is_ending),
            TEST (with_nobody_to_trade_with_it_goes_by_position_in_runs),

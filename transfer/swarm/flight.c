@@ -7,6 +7,9 @@
 #include "transfer/swarm/swarm-private.h"
 
 #define PEER_CONNECT_TIMEOUT_MS 2000
+/* A claim is heard within this time on a busy LAN, more than the nearest CDN needs to answer: whose claim of the same is on its way
+ * is heard before a byte came twice. */
+#define HESITATION_MS 25
 /* A request may wait for an upload slot; longer than this another holder is the better choice. */
 #define PEER_STALL_TIMEOUT_MS 10000
 
@@ -21,6 +24,7 @@ struct ExoFlight
   guint64 n_bytes;  /* on disk, from the first piece on */
   ExoFetch *from_peer;
   ExoHubFetch *from_hub;
+  guint hesitation; /* source: claimed, and not asked for yet */
 };
 
 static guint64
@@ -81,6 +85,9 @@ land (ExoFlight *flight, guint status, const GError *error)
   ExoJob *job = flight->job;
   ExoPlanEnding ending = ending_of (flight, status, error);
 
+  if (flight->peer_id == NULL && ending != EXO_PLAN_ENDED_DONE)
+    g_debug ("pieces %u to %u of %s: given up at the Hub after %" G_GUINT64_FORMAT " bytes",
+             flight->first, flight->first + flight->n - 1, job->oid, flight->n_bytes);
   g_hash_table_remove (swarm->flights, GUINT_TO_POINTER (flight->fetch));
   exo_rates_end (swarm, flight->peer_id);
   if (job->open && flight->n_done < flight->n)
@@ -184,6 +191,41 @@ start_from_hub (ExoFlight *flight)
                      length_of (job, flight->first, flight->n), &callbacks, flight);
 }
 
+static gboolean
+on_hesitated (gpointer user_data)
+{
+  ExoFlight *flight = user_data;
+
+  flight->hesitation = 0;
+  start_from_hub (flight);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_thought_better (gpointer user_data)
+{
+  ExoFlight *flight = user_data;
+  g_autoptr (GError) cancelled = g_error_new_literal (
+      EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED, "another node fetches it");
+
+  flight->hesitation = 0;
+  land (flight, 0, cancelled);
+  return G_SOURCE_REMOVE;
+}
+
+/* Its end comes later, as that of a fetch under way does. */
+static void
+leave_hub (ExoFlight *flight)
+{
+  if (flight->hesitation == 0)
+    {
+      exo_hub_fetch_cancel (flight->from_hub);
+      return;
+    }
+  g_source_remove (flight->hesitation);
+  flight->hesitation = g_idle_add_full (G_PRIORITY_DEFAULT, on_thought_better, flight, NULL);
+}
+
 void
 exo_flight_start (ExoSwarm *swarm, const ExoPlanAction *action)
 {
@@ -209,6 +251,8 @@ exo_flight_start (ExoSwarm *swarm, const ExoPlanAction *action)
                          action->n);
   if (neighbour != NULL)
     start_from_peer (flight, neighbour);
+  else if (action->borrowed)
+    flight->hesitation = g_timeout_add (HESITATION_MS, on_hesitated, flight);
   else
     start_from_hub (flight);
 }
@@ -223,7 +267,7 @@ exo_flight_cancel (ExoSwarm *swarm, ExoPlanFetch fetch)
   if (flight->from_peer != NULL)
     exo_fetch_cancel (flight->from_peer);
   else
-    exo_hub_fetch_cancel (flight->from_hub);
+    leave_hub (flight);
 }
 
 void
@@ -234,8 +278,8 @@ exo_flights_leave_hub (ExoJob *job)
 
   g_hash_table_iter_init (&iter, job->swarm->flights);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &flight))
-    if (flight->job == job && flight->from_hub != NULL)
-      exo_hub_fetch_cancel (flight->from_hub);
+    if (flight->job == job && flight->peer_id == NULL)
+      leave_hub (flight);
 }
 
 /* They are on a connection over which nothing comes any more. */

@@ -4,7 +4,7 @@
  *
  * All nodes that want a blob and reach the Hub rank each of its units by a hash of (oid, unit,
  * node), so they agree without a word. A node takes, in a window by position, the first unit it
- * ranks first for; with none left it takes the one it ranks best for. When two claim the same,
+ * ranks first for; with none left it borrows the one it ranks best for. When two claim the same,
  * the one that ranks lower for the unit yields: both compute that from the two ids alone.
  */
 
@@ -303,8 +303,11 @@ next_free_run (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
   n_nodes = plan->hub_front->members->len + 1;
   if (!choose (plan, now_us, runs_in_flight (plan, n_nodes) * EXO_PLAN_RUN_COST, &choice, &room))
     return FALSE;
-  return begin_run (plan, &choice, choice.blob->hub_free, run_bytes (plan, choice.blob, n_nodes),
-                    room, out_action);
+  if (!begin_run (plan, &choice, choice.blob->hub_free, run_bytes (plan, choice.blob, n_nodes),
+                  room, out_action))
+    return FALSE;
+  out_action->borrowed = choice.rank > 0;
+  return TRUE;
 }
 
 /* Nodes that all find the LAN too slow share out what it has as they share out what is free. */
