@@ -76,7 +76,8 @@ def the_commands_of_the_readme_do_what_it_says():
                 ('gdbus call --session --dest org.exo.Agent1 --object-path /org/exo/Agent1 --method', 'Error.Invalid: repository "a b"'),
                 ('exoctl doctor', '[ok  ] mdns'), ('avahi-browse', lab[1].name), ('ss ', ':52418'),
                 ('curl -s http://10.77.0.1:52418/v1/node', '{"v":1,'), ('curl -s -r 0-15', 'Content-Length: 16'),
-                ('curl -s --max-time 3', '"have":"all"')):
+                ('curl -s --max-time 3', '"have":"all"'),
+                ('exoctl limits set', 'monthly-cap      500 GB')):
             _type(lab, carol, start, expected)
         _type(lab, carol, 'eval', lab.sample.oid(lab.sample.largest, 64),
               f'; curl -sfIL "$HF_ENDPOINT/{lab.sample.name}/resolve/main/{lab.sample.largest}"')

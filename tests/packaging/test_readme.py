@@ -34,6 +34,8 @@ _ELSEWHERE = {
 }
 _NOT_HERE = {
     'tests/packaging/run bare': 'the test would run itself',
+    'build/tests/sim/exo-sim --nodes 1000 --size 40000 --step 10': 'a quarter of an hour; the suite sim has the same with fewer nodes',
+    'build/tests/sim/exo-sim --nodes 1000 --size 40000 --step 10 --seed-nodes 1 --wan 0': 'as above',
     'packaging/dependencies build run lab desktop': 'panels and servers of several desktops: by who runs tests/desktop/run',
     'EXO_LAB_BUILD=build tests/desktop/run': 'as above',
     'sudo dnf install rpm-build dnf-plugins-core && sudo dnf builddep packaging/rpm/exo-agent.spec':
