@@ -22,6 +22,7 @@ _TAIL = 40
 _CUNIT = re.compile(r'^\s+tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)', re.M)
 _PYTHON = re.compile(r'^Ran (\d+) tests? in', re.M)
 _PYTHON_BAD = re.compile(r'^FAILED \((.*)\)$|^OK(?: \((.*)\))?$', re.M)
+_PYTHON_SKIP = re.compile(r"""skipped ['"](.+?)['"]$""", re.M)
 _LAB = re.compile(r'^(\d+) passed, (\d+) failed, (\d+) skipped$', re.M)
 _ASAN_LAB = ['four_cold_nodes_cost_one_download', 'after_kill_9_it_goes_on_from_the_disk', 'a_hub_in_trouble_is_asked_again',
              'garbage_on_the_lan_port_changes_nothing', 'a_neighbour_that_talks_nonsense_costs_nothing']
@@ -117,7 +118,9 @@ def suites(folder, name, *words, **env):
             say(f'FAIL {entry["name"]} ({folder.name}): {entry["result"]}')
             say(tail(entry.get('stdout', '') + '\n' + entry.get('stderr', '')))
         elif counts[2]:
-            say(f'skip {entry["name"]}: {tail(entry.get("stdout", ""), 1).strip()}')
+            text = entry.get('stdout', '') + '\n' + entry.get('stderr', '')
+            why = '; '.join(_PYTHON_SKIP.findall(text)) or tail(entry.get('stdout', ''), 1).strip()
+            say(f'skip {entry["name"]}: {why}')
     if code and not totals[1] or not entries:
         totals[1] += 1
         say(f'FAIL {name}: meson test ended with {code}\n' + tail(log.read_text(errors='replace')))

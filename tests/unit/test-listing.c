@@ -94,6 +94,7 @@ a_hub_that_is_known_to_be_away_is_not_waited_for (void)
   lab_wait_state (lab_node_pull (&first, LAB_MODEL), EXO_TRANSFER_COMPLETE);
   lab_node_open (&second, "two", &first);
   lab_wait (lab_has_neighbour, &second);
+  exo_engine_network_changed (second.engine); /* so that it is being asked when it goes */
   stand_in_down (engine_lab.hub);
   exo_engine_network_changed (second.engine);
   lab_wait (knows_that_the_hub_is_away, &second);

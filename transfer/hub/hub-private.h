@@ -46,6 +46,7 @@ struct ExoHub
   guint64 alarm_bytes; /* of state.bytes */
   void (*rang) (ExoHub *hub, gpointer user_data); /* (nullable) */
   gpointer rang_data;
+  gboolean probe_again;  /* when that is over */
   GHashTable *addresses; /* (element-type utf8 Address), hub-fetch.c */
   GList *calls;          /* (element-type ExoHubCall) */
   GList *fetches;        /* (element-type ExoHubFetch) */

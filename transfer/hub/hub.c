@@ -180,9 +180,14 @@ on_probed (ExoFetch *fetch, const ExoFetchResult *result, const GError *error, g
 {
   ExoHub *hub = user_data;
 
+  gboolean again = hub->probe_again;
+
   hub->probe = NULL;
+  hub->probe_again = FALSE;
   if (!hub->stopped && !g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_CANCELLED))
     exo_hub_note_exchange (hub, result);
+  if (!hub->stopped && again)
+    exo_hub_probe (hub);
   exo_hub_unref (hub);
 }
 
@@ -192,8 +197,13 @@ exo_hub_probe (ExoHub *hub)
   static const ExoFetchCallbacks callbacks = { .done = on_probed };
   g_autofree char *url = g_strconcat (hub->endpoint, "/", NULL);
 
-  if (hub->unusable != NULL || hub->probe != NULL)
+  if (hub->unusable != NULL)
     return;
+  if (hub->probe != NULL)
+    {
+      hub->probe_again = TRUE; /* what is under way may still find what was */
+      return;
+    }
   hub->probe = exo_fetcher_start (exo_hub_ref (hub)->fetcher,
                                   &(ExoFetchRequest){
                                       .mode = EXO_FETCH_TO_MEMORY,
