@@ -38,7 +38,7 @@ class Root:
                  '&& mount -t tmpfs tmpfs dev/shm && mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts '
                  '&& { mount -t cgroup2 cgroup2 sys/fs/cgroup || true; } '
                  '&& mkdir run/host && pivot_root . run/host && cd / && umount -l /run/host && rmdir /run/host && exec env -i '
-                 'PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 ${http_proxy:+http_proxy="$http_proxy"} bash -ec "$1"')
+                 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 ${http_proxy:+http_proxy="$http_proxy"} bash -ec "$1"')
         return run('unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-ec', enter, self.path, command, timeout=timeout,
                    **more).stdout
 

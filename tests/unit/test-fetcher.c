@@ -952,7 +952,7 @@ start_limited (Fixture *f)
                               .method = "GET",
                               .url = url,
                               .limited = TRUE,
-                              .stall_timeout_ms = 50,
+                              .stall_timeout_ms = 700, /* a slow machine is no stall */
                               .length = ENTITY,
                               .total = ENTITY,
                               .fd = f->fd };
@@ -973,7 +973,7 @@ let_time_pass (void)
 {
   gboolean elapsed = FALSE;
 
-  g_timeout_add (200, on_elapsed, &elapsed);
+  g_timeout_add (1000, on_elapsed, &elapsed);
   while (!elapsed)
     g_main_context_iteration (NULL, TRUE);
 }
