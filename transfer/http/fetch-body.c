@@ -6,7 +6,7 @@
  * those asked for costs no body. What comes is gathered (curl hands over at most 16 KiB at a time; the piece client receives
  * right there) and written while it is in the processor's cache; no write crosses a multiple of EXO_FETCH_GATHER of the file,
  * which is also where pieces end: the last byte of a piece never waits for bytes of the next. The next fetch that has bytes
- * takes the same buffer: fresh ones cost a page fault for every page, a third of all that receiving costs, and cold ones a tenth.
+ * takes the same buffer: a fresh one costs a page fault for every page of it.
  */
 
 #include <errno.h>

@@ -8,8 +8,8 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
-/* What happens within the time of two pieces is told together: it saves half of the messages and more, which is most of what the
- * negotiation costs a processor, and no makespan (NOTES.md). Not so long that people notice. */
+/* What happens within the time of two pieces is told together: fewer messages for next to no makespan, figures in
+ * NOTES.md. Not so long that people notice. */
 #define FLUSH_DELAY_MS     5
 #define FLUSH_DELAY_MAX_MS 100
 #define FLUSH_PIECES       2

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * With 23 nodes each hears some ten thousand lines for a model of 1024 pieces, all but a few of them lists of ranges in the form
- * that wire-build.c gives them. A general JSON parser makes objects and emits signals for each number: two thirds of what the
- * main thread did. Whatever is not exactly of that form is left to it, errors included.
+ * that wire-build.c gives them. A general JSON parser makes objects and emits signals for each number of these. Whatever is not
+ * exactly of that form is left to it, errors included.
  */
 
 #include <string.h>
