@@ -151,11 +151,14 @@ send_reply (ScriptServer *server, int fd, const ScriptReply *reply)
 
       if (poll (fds, 2, -1) <= 0 || fds[1].revents != 0)
         return FALSE;
-      n = send (fd, reply->bytes->data + done, reply->bytes->len - done,
+      n = send (fd, reply->bytes->data + done,
+                (done < reply->pause_at ? reply->pause_at : reply->bytes->len) - done,
                 MSG_NOSIGNAL | MSG_DONTWAIT);
       if (n < 0)
         return FALSE;
       done += (gsize) n;
+      if (done == reply->pause_at)
+        g_usleep (G_USEC_PER_SEC / 5);
     }
   return TRUE;
 }
@@ -183,7 +186,7 @@ serve_one (ScriptServer *server, int fd)
 {
   g_autoptr (GString) in = g_string_new (NULL);
   ScriptRequest request = { 0 };
-  ScriptReply reply = { g_byte_array_new (), SCRIPT_KEEP };
+  ScriptReply reply = { .bytes = g_byte_array_new (), .end = SCRIPT_KEEP };
   gboolean go_on = read_request (server, fd, in);
 
   if (go_on)

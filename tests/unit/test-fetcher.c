@@ -723,8 +723,8 @@ fetch_halves (Pair *pair, Fixture *f, ScriptAnswer how, int cancel)
 static void
 half_by_half (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
 {
-  g_usleep (request->n > 0 ? 20000 : 0);
   good (request, reply, user_data);
+  reply->pause_at = request->n == 0 ? HALF * 3 / 4 : 0;
 }
 
 static void
