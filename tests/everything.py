@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
@@ -69,12 +70,13 @@ def run(words, log, **env):
                               env={**os.environ, **env}, cwd=TREE, check=False).returncode
 
 
-def build(folder, compiler, *options, target='all'):
-    """Whether it compiled without a warning."""
+def build(folder, compiler, *options, target='all', politely=False):
+    """Whether it compiled without a warning; politely: with what others leave of the processor."""
     start, log = time.monotonic(), folder.parent / (folder.name + '.log')
     known = folder / 'build.ninja'
     words = ['meson', 'setup', *(['--reconfigure'] if known.exists() else []), folder, TREE, '-Dwerror=true', *options]
-    code = run(words, log, CC=compiler) or run(['ninja', '-C', folder, f'-j{JOBS}', target], log)
+    ninja = [*(['chrt', '--idle', '0'] if politely else []), 'ninja', '-C', folder, f'-j{JOBS}', target]
+    code = run(words, log, CC=compiler) or run(ninja, log)
     Count.add(code == 0, code != 0)
     say(f'{"ok" if code == 0 else "FAIL"} build {folder.name} ({time.monotonic() - start:.0f} s)')
     if code:
@@ -166,34 +168,47 @@ def has_thread_sanitizer(base, compiler):
         return False
 
 
-def threads(base):
+def build_for_threads(base):
+    """Whether there are programs to run under the thread sanitizer."""
     compiler = next((name for name in ('gcc', 'clang') if has_thread_sanitizer(base, name)), None)
     if not compiler:
         Count.add(0, 0, 1)
         say('skip tsan: neither gcc nor clang has a thread sanitizer that works here (Debian: libtsan2)')
-    elif build(base / 'tsan', compiler, '-Db_sanitize=thread', target='thread-tests'):
-        suites(base / 'tsan', 'races', '--suite', 'threads')
+        return False
+    return build(base / 'tsan', compiler, '-Db_sanitize=thread', target='thread-tests', politely=True)
+
+
+def other_builds(base):
+    """What needs no waiting for: the second compiler, whose warnings are its front end's, and sanitizers: the good ones."""
+    options = {'clang': ('clang', '-Doptimization=0'),
+               'asan': ('gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false')}
+    good = {name for name, words in options.items() if build(base / name, *words, politely=True)}
+    if build_for_threads(base):
+        good.add('tsan')
+    return good
 
 
 def main():
     start, base = time.monotonic(), build_folder()
     say(f'builds and logs: {base}')
-    packages = None
-    if build(base / 'gcc', 'gcc'):
+    aside, packages = ThreadPoolExecutor(), None
+    whole = build(base / 'gcc', 'gcc')
+    # The lab waits for links most of the time.
+    builds = aside.submit(other_builds, base)
+    if whole:
         suites(base / 'gcc', 'all')
         lab(base / 'gcc', 'normal build')
-        # They wait for apt, mirror and machines that boot: enough is left for compilers.
-        packages = threading.Thread(target=lab, args=(base / 'gcc', 'deb and rpm'), kwargs={'runner': 'packaging', 'aside': True})
-        packages.start()
-    build(base / 'clang', 'clang')
-    asan = build(base / 'asan', 'gcc', '-Db_sanitize=address,undefined', '-Db_lundef=false')
-    if asan:
+        # They wait for apt, mirror and machines that boot: enough is left for the suites.
+        packages = aside.submit(lab, base / 'gcc', 'deb and rpm', runner='packaging', aside=True)
+    good = builds.result()
+    if 'asan' in good:
         suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
                UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
-    threads(base)
+    if 'tsan' in good:
+        suites(base / 'tsan', 'races', '--suite', 'threads')
     if packages:
-        packages.join()
-    if asan:
+        packages.result()
+    if 'asan' in good:
         lab(base / 'asan', 'address sanitizer', *_ASAN_LAB, EXO_LAB_PATIENCE='3', EXO_LAB_KIND='asan')
     say(f'{time.monotonic() - start:.0f} s')
     say(f'{Count.passed} passed, {Count.failed} failed, {Count.skipped} skipped')
