@@ -159,6 +159,21 @@ class CurlAndHash(Curl):
                 'sh', *super().command(host)]
 
 
+class CurlAndSync(Curl):
+    """curl, and a wait until the disk has it, which is what the agent does, too."""
+
+    name = 'curl+sync'
+
+    @classmethod
+    def unfit(cls, scenario):
+        return '' if scenario.name == 'pair-on-disk' else 'only where files lie on a disk'
+
+    def command(self, host):
+        paths = [self.out(host) / path for path in self.wanted(host)]
+        return ['sh', '-ec', '"$@"; sync -d -- ' + ' '.join(shlex.quote(str(path)) for path in paths),
+                'sh', *super().command(host)]
+
+
 class Aria2(Contestant):
     """aria2 on every node, four connections."""
 

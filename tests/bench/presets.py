@@ -9,6 +9,7 @@ YARDSTICK = 'one curl'
 PEERS = ('curl', 'aria2', 'rsync', 'aria2-bt', 'libtorrent')
 _AGENT = ('agent',)
 _PAIR = ('agent', 'curl', 'curl+sha256sum', 'aria2', 'rsync', 'aria2-bt', 'libtorrent')
+_DISK = ('agent', 'curl', 'curl+sync', 'aria2', 'rsync')
 
 _LEAST = 512 * 10**6  # bytes of a model of which the table speaks
 _LARGE = (YARDSTICK, *PEERS)
@@ -28,7 +29,7 @@ class Part:
 
     def seconds(self, ideal):
         """Some estimate of what it takes, labs and comparing included; ideal: of one copy."""
-        fixed = {'meet': 60, 'huge': 120, 'pair': 90}.get(self.scenario)
+        fixed = {'meet': 60, 'huge': 120, 'pair': 90, 'pair-on-disk': 120}.get(self.scenario)
         slow = {'mixed': 4}.get(self.scenario, 1.1)
         peers = sum(name in self.once for name in self.contestants)
         curls = 1 if YARDSTICK in self.once else self.runs
@@ -43,11 +44,13 @@ ISSUE = (
     Part('mixed', 8, _AGENT, once=_LARGE), Part('churn', 8, _AGENT, once=_LARGE),
     Part('seed', 23, _AGENT + PEERS, once=_LARGE, give_up=1.5), Part('cold', 23, _AGENT, wan_part=1.0, once=_LARGE),
     Part('cold', 23, _AGENT + PEERS, once=_LARGE, give_up=1.5))
+# Apart, for its files lie elsewhere. The agent syncs what it has before it says so; curl does not wait for the disk.
+DISK = (Part('pair-on-disk', 2, _DISK, once=(), give_up=None),)
 # What the plots want besides, one run each: small labs, and the scenarios that no row of the table names.
 PLOTS = (
     *(Part(name, nodes, _AGENT + PEERS, runs=1, give_up=4.0) for name in ('cold', 'seed') for nodes in (2, 4)),
     *(Part(name, 8, _AGENT + PEERS, runs=1, give_up=4.0) for name in ('late', 'shared', 'mixed', 'churn')))
-ALL = {'issue': ISSUE, 'plots': PLOTS}
+ALL = {'issue': ISSUE, 'disk': DISK, 'plots': PLOTS}
 
 
 def pick(parts, names=None, nodes=None):
@@ -63,7 +66,8 @@ def _find(cases, name, nodes, wan_part=0.5):
     for case in cases:
         about = case['scenario']
         part = about['wan'] / about['lan'] if about['lan'] else 0
-        if about['name'] == name and about['nodes'] == nodes and (name in ('pair', 'seed') or abs(part - wan_part) < 0.01):
+        has_no_wan = name in ('pair', 'pair-on-disk', 'seed')
+        if about['name'] == name and about['nodes'] == nodes and (has_no_wan or abs(part - wan_part) < 0.01):
             found = case
     return found
 
@@ -116,13 +120,13 @@ def _memory(cases):
     return _at_most(max(figure['peak_mb'] for figure in case['figures']) if case else None, 40, 1)
 
 
-def _pair(key, factor):
+def _pair(name, peer, key, factor):
     def look(cases):
-        case = _find(cases, 'pair', 2)
-        mine, theirs = _middle(case, key), _middle(case, key, 'curl')
+        case = _find(cases, name, 2)
+        mine, theirs = _middle(case, key), _middle(case, key, peer)
         if not mine or not theirs:
             return '', None
-        return f'{mine:.2f}, curl {theirs:.2f}: {mine / theirs:.2f}', mine <= factor * theirs
+        return f'{mine:.2f}, {peer} {theirs:.2f}: {mine / theirs:.2f}', mine <= factor * theirs
     return look
 
 
@@ -154,8 +158,10 @@ ROWS = (
     ('mixed, N = 8: T / time of its own link, worst', '<= 1.25', _figure('behind', 'mixed', 8, 1.25)),
     *((f'{name}, N = 8: hub bytes / F', '<= 1.01', _figure('hub_copies', name, 8, 1.01, digits=4))
       for name in ('mixed', 'churn')),
-    ('pair, not shaped: T, s', '<= curl', _pair('last', 1.0)),
-    ('pair, not shaped: CPU s/GB', '<= 1.5 curl', _pair('cpu_s_per_gb', 1.5)),
+    ('pair, in memory: T, s', '<= curl', _pair('pair', 'curl', 'last', 1.0)),
+    ('pair, in memory: CPU s/GB', '<= 1.5 curl', _pair('pair', 'curl', 'cpu_s_per_gb', 1.5)),
+    *(('pair, on a disk: T, s', f'<= {peer}', _pair('pair-on-disk', peer, 'last', 1.0)) for peer in ('curl', 'curl+sync')),
+    ('pair, on a disk: CPU s/GB', '<= 1.5 curl', _pair('pair-on-disk', 'curl', 'cpu_s_per_gb', 1.5)),
     ('huge, N = 23, 100 GB: resident, peak, MB', '<= 40', _memory),
     ('busiest shaped case', '<= 80 %', _busiest),
 )

@@ -4,7 +4,7 @@
 from dataclasses import dataclass, replace
 
 MBIT = 10**6
-NAMES = ('cold', 'seed', 'late', 'shared', 'mixed', 'churn', 'pair')
+NAMES = ('cold', 'seed', 'late', 'shared', 'mixed', 'churn', 'pair', 'pair-on-disk')
 OF_AGENTS = ('meet', 'huge')  # nobody else has such a thing
 # LAN rate by number of nodes: all links together must not be more than two cores can move.
 LAN = {2: 800 * MBIT, 4: 400 * MBIT, 8: 250 * MBIT, 23: 80 * MBIT}
@@ -70,7 +70,7 @@ def make(name, nodes, lan=None, wan_part=0.5):
     """A scenario by name; wan_part is W / L."""
     if name not in NAMES + OF_AGENTS:
         raise ValueError(f'no scenario named {name}')
-    if name == 'pair':
+    if name in ('pair', 'pair-on-disk'):
         return Scenario(name, 2, 0, 0, seeded=True)
     if nodes < 2:
         raise ValueError('at least two nodes')

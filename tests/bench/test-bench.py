@@ -226,7 +226,7 @@ class Presets(unittest.TestCase):
         run = {"last": 1, "ratio": 1, "hub_copies": 1, "first_byte_s": 0, "first_byte_median_s": 0, "behind": 1, "busy": 0.1,
                "cpu_s_per_gb": 1}
         cases = [dict(case_of(part.scenario, part.nodes, 100 * part.wan_part, {name: [run] * 3 for name in part.contestants}),
-                      figures=[{"met_s": 1, "peak_mb": 1}]) for part in presets.ISSUE]
+                      figures=[{"met_s": 1, "peak_mb": 1}]) for part in presets.ISSUE + presets.DISK]
         text, _ = presets.check(cases)
         self.assertNotIn("not measured", text)
 
