@@ -380,6 +380,41 @@ a_claim_waits_for_no_company (void)
   teardown (&f);
 }
 
+/* µs from a piece that came to the line that says so. */
+static gint64
+news_takes (Fixture *f, Client *client)
+{
+  gint64 begun = g_get_monotonic_time ();
+  guint n = client->lines->len;
+
+  exo_announcer_event (f->announcer, OID_A, EXO_WIRE_HAVE, 0, 1);
+  wait_line (client, n);
+  return g_get_monotonic_time () - begun;
+}
+
+static void
+on_a_slow_link_news_is_gathered_but_for_the_last_pieces (void)
+{
+  const ExoWireLink slow = { .rate = 1000 };
+  gint64 hurried = G_MAXINT64;
+  Client client;
+  Fixture f;
+
+  setup (&f);
+  client_open (&client, &f, ONE, OID_A, NULL);
+  exo_announcer_link (f.announcer, &slow);
+  wait_line (&client, 2); /* the state, and the rate */
+  CU_ASSERT_TRUE (news_takes (&f, &client) >= 95000);
+  exo_announcer_hurry (f.announcer, TRUE);
+  for (guint i = 0; i < 20; i++) /* the machine may be busy */
+    hurried = MIN (hurried, news_takes (&f, &client));
+  CU_ASSERT_TRUE (hurried < 95000);
+  exo_announcer_hurry (f.announcer, FALSE);
+  CU_ASSERT_TRUE (news_takes (&f, &client) >= 95000);
+  client_close (&client);
+  teardown (&f);
+}
+
 static void
 each_subscriber_hears_what_it_asked_for_by_its_own_numbers (void)
 {
@@ -628,6 +663,7 @@ EXO_SUITE ("announcer",
            TEST (what_came_before_a_state_goes_before_it),
            TEST (many_events_are_several_lines),
            TEST (a_claim_waits_for_no_company),
+           TEST (on_a_slow_link_news_is_gathered_but_for_the_last_pieces),
            TEST (each_subscriber_hears_what_it_asked_for_by_its_own_numbers),
            TEST (silence_is_broken_once_a_second),
            TEST (a_rate_is_news_when_it_is_another_one_altogether),
