@@ -4,6 +4,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -130,10 +131,24 @@ def quickstart_needs_nothing_but_git():
     return f'hub={hub}'
 
 
+def _tell_npm(root):
+    """The registry of this machine, and whom it trusts for it: as the mirror is, that is the network's affair."""
+    said, trusted = run('npm', 'config', 'get', 'registry', check=False), os.environ.get('NODE_EXTRA_CA_CERTS')
+    if said.returncode:
+        return
+    lines = [f'registry={said.stdout.strip()}']
+    if trusted and Path(trusted).exists():
+        shutil.copy(trusted, root.path / 'root' / 'trusted.crt')
+        lines.append('cafile=/root/trusted.crt')
+    (root.path / 'root' / '.npmrc').write_text('\n'.join(lines) + '\n')
+
+
 @case('bare', apart=True)
 def the_two_commands_need_nothing_but_git():
     """packaging/quickstart, then tests/run, in a clone, in a minimal Debian 12. What is skipped in there is shown."""
     root = _cloned('bare')
+    if shutil.which('npm'):
+        _tell_npm(root)
     hub = _quickstart(root)
     root.sh(f"cd /clone; {command('tests/run')} >/tests.log 2>&1 || true; git status --porcelain >/status", timeout=_TESTS_S)
     lines = (root.path / 'tests.log').read_text(errors='replace').splitlines()
