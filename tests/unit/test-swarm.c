@@ -277,6 +277,72 @@ of_many_neighbours_strangers_are_asked_and_left (void)
     script_server_free (servers[i]);
 }
 
+/* Has all of whatever it is asked about, says so a moment after its greeting, and sends none of it. */
+static void
+have_all (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
+{
+  g_autoptr (ExoWireHello) asked = NULL;
+  g_autoptr (ExoWireBuilder) builder = exo_wire_builder_new ();
+  g_autofree char *line = NULL;
+
+  reply->end = SCRIPT_STALL;
+  if (strcmp (request->method, "POST") != 0)
+    return;
+  asked = exo_wire_subscribe_parse (request->body, strlen (request->body), NULL);
+  g_assert (asked != NULL);
+  for (guint b = 0; b < asked->blobs->len; b++)
+    {
+      g_autoptr (ExoPieceMap) all =
+          exo_piece_map_new (g_array_index (asked->blobs, ExoWireBlob, b).size);
+
+      exo_piece_map_fill (all);
+      exo_wire_builder_state (builder, b, FALSE, all);
+    }
+  line = exo_wire_builder_take (builder);
+  script_reply_printf (reply, "HTTP/1.1 200 OK\r\n\r\n{\"v\":1,\"id\":\"" NONSENSE_ID "\"}\n");
+  reply->pause_at = reply->bytes->len;
+  script_reply_printf (reply, "%s\n", line);
+}
+
+static gboolean
+may_ask_the_hub (gconstpointer data)
+{
+  const ExoSwarm *swarm = data;
+  GHashTableIter iter;
+  const ExoJob *job;
+
+  g_hash_table_iter_init (&iter, swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    if (!job->hub_allowed)
+      return FALSE;
+  return g_hash_table_size (swarm->jobs) > 0;
+}
+
+/* More is wanted, so it is asked anew: until it has answered, what it said before is true. */
+static void
+what_a_neighbour_has_is_not_forgotten_while_it_says_so_anew (void)
+{
+  LabNode node;
+  ScriptServer *server = script_server_new (have_all, NULL);
+  guint n;
+
+  engine_lab_put ("org/other", "a.txt", "wanted, too\n");
+  lab_node_open (&node, "one", NULL);
+  meet (&node, server);
+  stand_in_reset (engine_lab.hub);
+  lab_node_pull (&node, LAB_MODEL);
+  lab_wait (has_asked_for_all, &node);
+  lab_wait (may_ask_the_hub, node.engine->swarm);
+  n = g_hash_table_size (node.engine->swarm->jobs);
+  lab_node_pull (&node, "org/other");
+  while (g_hash_table_size (node.engine->swarm->jobs) == n)
+    g_main_context_iteration (NULL, TRUE);
+  lab_wait (may_ask_the_hub, node.engine->swarm);
+  CU_ASSERT_EQUAL (stand_in_bytes (engine_lab.hub), 0);
+  lab_node_close (&node);
+  script_server_free (server);
+}
+
 static void
 introduce (LabNode *node, const LabNode *other)
 {
@@ -376,6 +442,7 @@ main (void)
     TEST (the_hub_is_not_asked_before_the_neighbours_were_heard),
     TEST (who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not),
     TEST (what_is_found_later_is_told_to_who_waits_for_it),
+    TEST (what_a_neighbour_has_is_not_forgotten_while_it_says_so_anew),
     TEST (of_many_neighbours_strangers_are_asked_and_left),
     TEST (of_many_neighbours_some_are_enough),
     CU_TEST_INFO_NULL

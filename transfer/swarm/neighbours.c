@@ -46,7 +46,7 @@ on_session_up (ExoSession *session, const ExoWireHello *hello, gpointer user_dat
       g_debug ("%s (%s) is connected", neighbour->name, exo_session_base_url (session));
     }
   else
-    exo_facts_forget (neighbour);
+    neighbour->says_anew = TRUE;
   note_move (neighbour);
   if (neighbour->shunned) /* also over a new stream */
     exo_plan_shun_peer (swarm->plan, neighbour->peer);
@@ -65,6 +65,9 @@ on_session_line (ExoSession *session, const ExoWireLine *line, gpointer user_dat
   ExoNeighbour *neighbour = user_data;
   ExoSwarm *swarm = neighbour->swarm;
 
+  if (neighbour->says_anew) /* not sooner: meanwhile all that it has would be free for the Hub */
+    exo_facts_forget (neighbour);
+  neighbour->says_anew = FALSE;
   exo_facts_apply (neighbour, session, line);
   exo_company_heard (neighbour, line);
   if (line->has_load)
@@ -90,6 +93,7 @@ leave_plan (ExoNeighbour *neighbour)
   exo_plan_remove_peer (neighbour->swarm->plan, neighbour->peer);
   g_hash_table_remove (neighbour->swarm->by_peer, GUINT_TO_POINTER (neighbour->peer));
   neighbour->peer = 0;
+  neighbour->says_anew = FALSE;
   g_hash_table_remove_all (neighbour->wants);
   exo_swarm_pump_soon (neighbour->swarm);
 }

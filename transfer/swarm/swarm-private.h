@@ -35,7 +35,8 @@ struct ExoNeighbour
   GPtrArray *addresses; /* GInetSocketAddress */
   GStrv base_urls;      /* the same, as text */
   ExoSession *session;
-  ExoPlanPeer peer; /* 0 while its stream is not up */
+  ExoPlanPeer peer;   /* 0 while its stream is not up */
+  gboolean says_anew; /* a new stream is up, whose snapshot replaces what is known */
   gboolean shunned;
   gboolean warned;     /* about what it says */
   gboolean hub;        /* it reaches the Hub, as it says */
@@ -166,7 +167,7 @@ void exo_company_asked (ExoNeighbour *neighbour, const ExoWireHello *hello);
 
 /* facts.c */
 void exo_facts_apply (ExoNeighbour *neighbour, ExoSession *session, const ExoWireLine *line);
-void exo_facts_forget (ExoNeighbour *neighbour); /* a snapshot follows */
+void exo_facts_forget (ExoNeighbour *neighbour); /* a snapshot is about to be applied */
 
 /* answer.c: callbacks of the announcer and the LAN server; user_data is the swarm */
 void exo_answer_describe (const char *oid,
