@@ -348,7 +348,7 @@ progress_goes_with_the_tray (void)
   g_autoptr (Desk) desk = desk_new ();
 
   show_progress (desk, "0|Downloading org/model|30 %|" STOPS "|30|transfer|0");
-  g_subprocess_send_signal (desk->lab->tray, SIGTERM);
+  tray_lab_stop_tray (desk->lab);
   wait_for (desk, "close 1");
 }
 

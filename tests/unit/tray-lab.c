@@ -150,8 +150,8 @@ on_tray_exited (GObject *source, GAsyncResult *result, gpointer user_data)
   g_subprocess_wait_finish (G_SUBPROCESS (source), result, NULL);
 }
 
-static void
-stop_tray (TrayLab *lab)
+void
+tray_lab_stop_tray (TrayLab *lab)
 {
   if (lab->tray == NULL)
     return;
@@ -159,7 +159,7 @@ stop_tray (TrayLab *lab)
   TRAY_LAB_WAIT (lab, lab->tray_exited);
   if (lab->tray_exited)
     CU_ASSERT_TRUE (g_subprocess_get_successful (lab->tray));
-  g_object_unref (lab->tray);
+  g_clear_object (&lab->tray);
 }
 
 /* ------------------------------------------------------------------------------------------------- */
@@ -205,7 +205,7 @@ tray_lab_free (TrayLab *lab)
 {
   GDBusConnection *connections[] = { lab->server, lab->panel, lab->client };
 
-  stop_tray (lab);
+  tray_lab_stop_tray (lab);
   exo_dbus_free (lab->agent);
   if (lab->panel_id != 0)
     g_bus_unown_name (lab->panel_id);

@@ -47,6 +47,8 @@ void tray_lab_start_panel (TrayLab *lab);
 void tray_lab_stop_panel (TrayLab *lab);
 /* And waits until it is there. */
 void tray_lab_start_tray (TrayLab *lab);
+/* And waits until it has ended; none: nothing. */
+void tray_lab_stop_tray (TrayLab *lab);
 
 ExoTransfer *tray_lab_pull (TrayLab *lab, const char *model);
 /* A transfer under way, @percent of it done. */
