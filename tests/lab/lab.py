@@ -590,11 +590,13 @@ class Lab:
 
     def pump(self, timeout):
         """Takes what the agents signal, after waiting up to timeout for something."""
-        heard = [host for host in self.hosts if host.bus]
-        ready = select.select([host.bus.socket for host in heard], [], [], timeout)[0]
-        for host in heard:
-            if host.bus.socket in ready:
-                host.bus.pump()
+        heard = [host.bus for host in self.hosts if host.bus]
+        if any(client.buffer for client in heard):  # it came along with an answer, and perhaps nothing follows
+            timeout = 0
+        ready = select.select([client.socket for client in heard], [], [], timeout)[0]
+        for client in heard:
+            if client.buffer or client.socket in ready:
+                client.pump()
 
     def wait_for(self, look, timeout, what):
         """Until look() is true, asked at every signal of an agent and ten times a second; what it returned."""

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import sandbox
-from bus import Avahi
+from bus import AGENT, Avahi, Bus
 from cases import MIB, case
 from lab import CONGESTION, Failure, Lab, need
 
@@ -98,6 +98,38 @@ def every_avahi_sees_every_other():
         for client in clients:
             client.close()
         return f'found={took:.1f}s'
+
+
+class _Late:
+    """A socket that is read only after something was done, so that what that brings comes in the same piece as the rest."""
+
+    def __init__(self, socket, do):
+        self.socket, self.do = socket, do
+
+    def __getattr__(self, name):
+        return getattr(self.socket, name)
+
+    def recv(self, size):
+        self.do()
+        self.do = lambda: None
+        time.sleep(0.2)
+        return self.socket.recv(size)
+
+
+def _ask_bus(client, member, signature='', *values):
+    return client.call('/org/freedesktop/DBus', 'org.freedesktop.DBus', member, signature, *values, to='org.freedesktop.DBus')
+
+
+@case('harness')
+def a_signal_that_came_along_with_an_answer_is_heard():
+    """Though nothing comes after it: what is waited for was read together with the answer to the call before."""
+    with Lab(nodes=1, name='heard', agents=0, mdns=False) as lab:
+        other = Bus(lab[1].dir / 'session')
+        client = lab[1].bus = Bus(lab[1].dir / 'session')
+        client.socket = _Late(client.socket, lambda: _ask_bus(other, 'RequestName', 'su', AGENT, 0))
+        _ask_bus(client, 'GetId')
+        lab.wait_for(lambda: client.owner, 1, 'the signal behind the answer')
+        other.close()
 
 
 @case('harness')
