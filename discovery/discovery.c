@@ -8,8 +8,14 @@
  * and a new client waits. Without a system bus there is nothing to watch; then a new client is tried after 1 s, 2 s, 4 s ...
  * 60 s, and every 60 s from then on.
  *
- * Resolvers are kept, since they report when a peer changes its address or port. avahi-daemon allows a client 1024 objects:
- * at most RESOLVERS_MAX exist, the other lookups wait, and above RESOLVERS_KEPT they go once they have answered.
+ * A resolver that is kept asks for SRV, TXT and address again after 1 s, 2 s, 4 s ... 1 h, and all machines of a lab hear
+ * each question and what is known already: with 23 nodes that started together that is five seconds of processor time,
+ * all at once. So resolvers go REST_MS after they have answered: collisions of names are over by then. One watcher stays for each
+ * name on an interface, a resolver that leaves out TXT; if it tells of another address or port, or fails since the records have
+ * expired, all that is known of that name there is looked up anew.
+ *
+ * avahi-daemon allows a client 1024 objects: at most RESOLVERS_MAX exist, the other lookups wait, and above RESOLVERS_KEPT they
+ * go once they have answered, and nothing watches.
  *
  * The address asked for is of the sighting's own family; else libavahi takes the first that answers, and the
  * other is never seen.
@@ -37,6 +43,7 @@
 #define RESOLVERS_MAX     900u
 #define RESOLVERS_KEPT    512u
 #define ALTERNATIVES_MAX  100u /* names tried in one go */
+#define REST_MS           2000
 #define RETRY_FIRST_S     1u
 #define RETRY_MAX_S       60u
 #define NAME_OF_LAST_HOPE "exo-agent"
@@ -51,6 +58,10 @@ typedef struct
   AvahiServiceResolver *resolver; /* (nullable) */
   gboolean waiting;               /* in ->waiting */
   gboolean pending;               /* has neither answered nor failed */
+  gboolean watching;              /* ->resolver is a watcher */
+  gint64 answered_us;   /* monotonic; when ->resolver did; 0: not yet, or it failed since */
+  AvahiAddress address; /* of the last answer, as the port */
+  guint16 port;
   char owner[EXO_NODE_ID_LENGTH +
              1]; /* id of the node that had the name at the last answer; "" none */
 } Lookup;
@@ -81,11 +92,12 @@ struct ExoDiscovery
   gboolean settled;
   guint retry_s;
 
-  guint start_source, tell_source, doubt_source;
+  guint start_source, tell_source, doubt_source, rest_source;
 };
 
 static void schedule_start (ExoDiscovery *self, guint delay_s);
 static void pump_lookups (ExoDiscovery *self);
+static void rest_later (ExoDiscovery *self);
 
 /* Telling the owner ---------------------------------------------------------------------------- */
 
@@ -236,7 +248,8 @@ lookup_stop (Lookup *lookup)
 
   if (lookup->waiting)
     g_queue_remove (&self->waiting, lookup);
-  lookup->waiting = FALSE;
+  lookup->waiting = lookup->watching = FALSE;
+  lookup->answered_us = 0;
   if (lookup->resolver == NULL)
     return;
   g_clear_pointer (&lookup->resolver, avahi_service_resolver_free);
@@ -354,17 +367,26 @@ on_resolved (AvahiServiceResolver *resolver,
   g_autoptr (GError) error = NULL;
 
   lookup->pending = FALSE;
+  lookup->answered_us = 0;
   if (event == AVAHI_RESOLVER_FAILURE)
     {
       g_debug ("%s on interface %d does not resolve: %s", lookup->name, lookup->interface,
                client_error (self));
       exo_peer_table_unset (self->table, &key);
     }
-  else if (!take_answer (lookup, address, port, txt, flags, &error))
-    g_debug ("%s on interface %d is ignored: %s", lookup->name, lookup->interface, error->message);
+  else
+    {
+      lookup->answered_us = g_get_monotonic_time ();
+      lookup->address = *address;
+      lookup->port = port;
+      if (!take_answer (lookup, address, port, txt, flags, &error))
+        g_debug ("%s on interface %d is ignored: %s", lookup->name, lookup->interface,
+                 error->message);
+    }
 
   if (self->n_resolvers > RESOLVERS_KEPT && !lookup->waiting)
     lookup_stop (lookup);
+  rest_later (self);
   pump_lookups (self);
   schedule_tell (self);
 }
@@ -389,6 +411,111 @@ pump_lookups (ExoDiscovery *self)
       lookup->pending = FALSE;
     }
 }
+
+/* Watching ------------------------------------------------------------------------------------- */
+
+/* All that is known of @name on that interface. */
+static void
+look_anew (ExoDiscovery *self, AvahiIfIndex interface, const char *name)
+{
+  GHashTableIter iter;
+  Lookup *lookup;
+
+  g_hash_table_iter_init (&iter, self->lookups);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
+    if (lookup->interface == interface && strcmp (lookup->name, name) == 0)
+      lookup_start (lookup);
+  pump_lookups (self);
+}
+
+static gboolean
+is_watched (ExoDiscovery *self, const Lookup *sibling)
+{
+  GHashTableIter iter;
+  const Lookup *lookup;
+
+  g_hash_table_iter_init (&iter, self->lookups);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
+    if (lookup->watching && lookup->interface == sibling->interface &&
+        strcmp (lookup->name, sibling->name) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+on_watched (AvahiServiceResolver *resolver,
+            AvahiIfIndex interface,
+            AvahiProtocol protocol,
+            AvahiResolverEvent event,
+            const char *name,
+            const char *type,
+            const char *domain,
+            const char *host_name,
+            const AvahiAddress *address,
+            guint16 port,
+            AvahiStringList *txt,
+            AvahiLookupResultFlags flags,
+            void *user_data)
+{
+  Lookup *lookup = user_data;
+
+  if (event == AVAHI_RESOLVER_FOUND && port == lookup->port &&
+      avahi_address_cmp (address, &lookup->address) == 0)
+    return;
+  look_anew (lookup->discovery, lookup->interface, lookup->name);
+}
+
+static void
+lookup_watch (Lookup *lookup)
+{
+  ExoDiscovery *self = lookup->discovery;
+
+  lookup->resolver = avahi_service_resolver_new (
+      self->client, lookup->interface, lookup->protocol, lookup->name, EXO_DISCOVERY_SERVICE, NULL,
+      lookup->protocol, AVAHI_LOOKUP_NO_TXT, on_watched, lookup);
+  if (lookup->resolver == NULL)
+    {
+      g_debug ("cannot watch %s: %s", lookup->name, client_error (self));
+      return;
+    }
+  lookup->watching = TRUE;
+  self->n_resolvers++;
+}
+
+static gboolean
+on_rest (gpointer user_data)
+{
+  ExoDiscovery *self = user_data;
+  gint64 before_us = g_get_monotonic_time () - REST_MS * 1000;
+  gboolean again = FALSE;
+  GHashTableIter iter;
+  Lookup *lookup;
+
+  self->rest_source = 0;
+  g_hash_table_iter_init (&iter, self->lookups);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
+    if (lookup->answered_us > before_us)
+      again = TRUE;
+    else if (lookup->answered_us != 0)
+      {
+        lookup_stop (lookup);
+        if (!is_watched (self, lookup))
+          lookup_watch (lookup);
+      }
+  pump_lookups (self);
+  if (again)
+    rest_later (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+rest_later (ExoDiscovery *self)
+{
+  if (self->rest_source == 0)
+    self->rest_source = g_timeout_add (REST_MS, on_rest, self);
+}
+
+/* Sightings ------------------------------------------------------------------------------------ */
 
 static void
 add_lookup (ExoDiscovery *self,
@@ -425,9 +552,13 @@ remove_lookup (ExoDiscovery *self, AvahiIfIndex interface, AvahiProtocol protoco
 {
   g_autofree char *string = lookup_string (interface, protocol, name);
   ExoSightingKey key = { interface, protocol, name };
+  const Lookup *lookup = g_hash_table_lookup (self->lookups, string);
+  gboolean watching = lookup != NULL && lookup->watching;
 
   exo_peer_table_unset (self->table, &key);
   g_hash_table_remove (self->lookups, string);
+  if (watching) /* the other family goes, too, or gets a watcher of its own */
+    look_anew (self, interface, name);
   pump_lookups (self);
 }
 
@@ -699,6 +830,7 @@ exo_discovery_free (ExoDiscovery *self)
   g_clear_handle_id (&self->start_source, g_source_remove);
   g_clear_handle_id (&self->tell_source, g_source_remove);
   g_clear_handle_id (&self->doubt_source, g_source_remove);
+  g_clear_handle_id (&self->rest_source, g_source_remove);
   g_hash_table_unref (self->lookups);
   exo_peer_table_free (self->table);
   avahi_glib_poll_free (self->poll);
