@@ -14,12 +14,15 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "transfer/store/journal.h"
 #include "transfer/store/partial-private.h"
+
+#define WRITE_BACK_BYTES (1u << 20) /* less is not worth a call */
 
 ExoPartial *
 exo_partial_ref (ExoPartial *partial)
@@ -271,11 +274,42 @@ hash_bite (gpointer data)
   exo_store_tell (partial->store, on_hashed, partial);
 }
 
+typedef struct
+{
+  ExoPartial *partial; /* owned */
+  guint64 first, n;
+} Span;
+
+/* A hint: what goes wrong here, the sync before the commit says. */
+static void
+write_back (gpointer data)
+{
+  g_autofree Span *span = data;
+
+  sync_file_range (span->partial->fd, (off64_t) span->first, (off64_t) span->n,
+                   SYNC_FILE_RANGE_WRITE);
+  exo_partial_unref (span->partial);
+}
+
+/* The disk writes beside the hashing: otherwise all of it would wait for the sync before the commit. */
+static void
+queue_write_back (ExoPartial *partial, guint64 first, guint64 n)
+{
+  Span *span;
+
+  if (n < WRITE_BACK_BYTES)
+    return;
+  span = g_new (Span, 1);
+  *span = (Span){ exo_partial_ref (partial), first, n };
+  exo_store_run (partial->store->syncer, write_back, span);
+}
+
 static void
 start_bite (ExoPartial *partial, guint64 to)
 {
   partial->hashing = TRUE;
   partial->hashing_to = MIN (to, partial->hashed + EXO_STORE_BITE);
+  queue_write_back (partial, partial->hashed, partial->hashing_to - partial->hashed);
   exo_store_run (partial->store->hashers, hash_bite, exo_partial_ref (partial));
 }
 
