@@ -86,6 +86,7 @@ check_peers (const ExoPlan *plan)
       if (peer == NULL)
         continue;
       g_assert (peer->slot == s && peer->takes->len <= EXO_PLAN_TAKES_MAX);
+      g_assert (plan->backoff_until_us >= peer->backoff_until_us);
       n_uncounted += !peer->counted && !peer->shunned;
       for (guint t = 0; t < peer->takes->len; t++)
         {
@@ -103,7 +104,7 @@ check_peers (const ExoPlan *plan)
 static void
 check_fetches (const ExoPlan *plan)
 {
-  guint n_peer_fetches = 0, hub_cost = 0;
+  guint n_peer_fetches = 0, hub_cost = 0, n_done = 0;
 
   for (guint i = 0; i < plan->fetches->len; i++)
     {
@@ -111,6 +112,7 @@ check_fetches (const ExoPlan *plan)
 
       n_peer_fetches += fetch->peer_handle != 0 && !fetch->ending;
       hub_cost += fetch->cost;
+      n_done += exo_plan_is_done (fetch);
       g_assert (fetch->blob != NULL || fetch->cancelled);
       g_assert (!fetch->detour || fetch->peer_handle == 0);
       g_assert (fetch->peer == NULL || fetch->ending || fetch->peer->fetch == fetch->id);
@@ -118,6 +120,7 @@ check_fetches (const ExoPlan *plan)
   g_assert (n_peer_fetches == plan->n_peer_fetches);
   g_assert (n_peer_fetches <= plan->config.fetches_max);
   g_assert (hub_cost == plan->hub_cost);
+  g_assert (n_done == plan->n_done);
 }
 
 static void

@@ -145,11 +145,13 @@ struct ExoPlan
   GQueue *cancels;    /* ids of fetches to cancel */
   guint last_blob, last_peer, last_fetch;
   guint n_peer_fetches, hub_cost;
+  guint n_done; /* fetches of which all pieces came, but not the end */
   guint64 offer_epoch, members_epoch; /* from 1 */
   guint64 hub_free_bytes;             /* of blobs with use_hub, last pieces counted as whole */
   guint64 n_missing;                  /* pieces not held */
   guint n_claims;                     /* claims of peers followed */
   gint64 stall_at_us;                 /* no claim stalls before */
+  gint64 backoff_until_us;            /* no peer is left alone after that */
   guint n_uncounted;                  /* peers whose pieces count as nobody's */
   gint64 lull_since_us;               /* no claim of a peer since */
   gboolean hub, aside, metered;
@@ -258,6 +260,13 @@ gboolean exo_plan_take_is_open (const Take *take, const Marks *marks);
 /* Clears the open pieces of [first, first + n) in what @peer claims and fetches. */
 void exo_plan_release (ExoPlan *plan, Peer *peer, Blob *blob, guint32 first, guint32 n);
 void exo_plan_drop_takes_of (ExoPlan *plan, Peer *peer, const Blob *blob); /* NULL: of all */
+
+/* All its pieces came; only its end is awaited. */
+static inline gboolean
+exo_plan_is_done (const Fetch *fetch)
+{
+  return !fetch->cancelled && fetch->n_left == 0;
+}
 
 Fetch *exo_plan_find_fetch (ExoPlan *plan, ExoPlanFetch id);
 /* The fetch that is to bring this piece, or NULL. */

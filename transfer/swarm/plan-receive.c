@@ -89,13 +89,16 @@ rank_of (const ExoPlan *plan, const Blob *blob, guint32 piece)
 static void
 weigh (const ExoPlan *plan, Blob *blob, guint32 piece, Pick *best)
 {
-  Peer *peer = best_source (plan, blob, piece);
-  guint64 weight, rank;
+  guint64 weight = (guint64) blob->holders[piece] + blob->fetchers[piece] + blob->claimers[piece];
+  guint64 rank;
+  Peer *peer;
 
+  if (best->peer != NULL && weight > best->weight)
+    return; /* whatever the load of its sources */
+  peer = best_source (plan, blob, piece);
   if (peer == NULL)
     return;
-  weight = (guint64) blob->holders[piece] + blob->fetchers[piece] + blob->claimers[piece] +
-           load_of (peer);
+  weight += load_of (peer);
   if (best->peer != NULL && weight > best->weight)
     return;
   exo_plan_update_members (plan, blob);

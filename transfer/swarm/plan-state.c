@@ -352,6 +352,7 @@ exo_plan_cancel (ExoPlan *plan, Fetch *fetch)
   if (fetch->cancelled)
     return;
   detach (plan, fetch);
+  plan->n_done -= exo_plan_is_done (fetch);
   fetch->cancelled = TRUE;
   g_queue_push_tail (plan->cancels, GUINT_TO_POINTER (fetch->id));
 }
@@ -369,6 +370,7 @@ void
 exo_plan_end_fetch (ExoPlan *plan, Fetch *fetch)
 {
   detach (plan, fetch);
+  plan->n_done -= exo_plan_is_done (fetch);
   if (fetch->peer_handle == 0)
     plan->hub_cost -= fetch->cost;
   else if (!fetch->ending)

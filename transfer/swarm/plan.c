@@ -367,7 +367,10 @@ exo_plan_piece_done (ExoPlan *plan, ExoPlanBlob handle, guint32 piece, gint64 no
     {
       fetch = exo_plan_fetch_covering (plan, blob, piece);
       if (--fetch->n_left == 0)
-        fetch->done_us = plan->now_us;
+        {
+          fetch->done_us = plan->now_us;
+          plan->n_done++;
+        }
       if (fetch->peer != NULL)
         fetch->peer->failures = 0;
       else if (fetch->peer_handle == 0)
@@ -387,6 +390,7 @@ peer_failed (ExoPlan *plan, Peer *peer)
 {
   peer->failures++;
   peer->backoff_until_us = plan->now_us + backoff_us (peer->failures);
+  plan->backoff_until_us = MAX (plan->backoff_until_us, peer->backoff_until_us);
   if (peer->failures >= EXO_PLAN_FAILURES_MAX)
     exo_plan_set_counted (plan, peer, FALSE);
 }
@@ -451,12 +455,11 @@ give_another_chance (ExoPlan *plan, gint64 now_us)
 static void
 cancel_overdue (ExoPlan *plan, gint64 now_us)
 {
-  for (guint i = 0; i < plan->fetches->len; i++)
+  for (guint i = 0; plan->n_done > 0 && i < plan->fetches->len; i++)
     {
       Fetch *fetch = g_ptr_array_index (plan->fetches, i);
 
-      if (!fetch->cancelled && fetch->n_left == 0 &&
-          now_us - fetch->done_us >= EXO_PLAN_DONE_GRACE_US)
+      if (exo_plan_is_done (fetch) && now_us - fetch->done_us >= EXO_PLAN_DONE_GRACE_US)
         exo_plan_cancel (plan, fetch);
     }
 }
@@ -501,18 +504,19 @@ exo_plan_wake_at (const ExoPlan *plan)
 {
   gint64 wake = plan->n_missing > 0 ? exo_plan_hub_wake_at (plan) : G_MAXINT64;
 
-  for (guint s = 0; s < plan->peers->len && plan->n_missing > 0; s++)
+  for (guint s = 0; plan->backoff_until_us > plan->now_us && s < plan->peers->len; s++)
     {
       const Peer *peer = g_ptr_array_index (plan->peers, s);
 
-      if (peer != NULL && !peer->shunned && peer->backoff_until_us > plan->now_us)
+      if (plan->n_missing > 0 && peer != NULL && !peer->shunned &&
+          peer->backoff_until_us > plan->now_us)
         wake = MIN (wake, peer->backoff_until_us);
     }
-  for (guint i = 0; i < plan->fetches->len; i++)
+  for (guint i = 0; plan->n_done > 0 && i < plan->fetches->len; i++)
     {
       const Fetch *fetch = g_ptr_array_index (plan->fetches, i);
 
-      if (!fetch->cancelled && fetch->n_left == 0)
+      if (exo_plan_is_done (fetch))
         wake = MIN (wake, fetch->done_us + EXO_PLAN_DONE_GRACE_US);
     }
   return wake;
