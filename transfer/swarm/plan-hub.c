@@ -353,8 +353,8 @@ exo_plan_next_hub (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
 {
   guint in_flight = plan->fetches->len - plan->n_peer_fetches;
 
-  if (!plan->hub || (plan->hub_front == NULL && !plan->detour) || now_us < plan->hub_blocked_us || now_us < plan->hub_backoff_us ||
-      (plan->hub_most > 0 && in_flight >= plan->hub_most))
+  if (!plan->hub || (plan->hub_front == NULL && !plan->detour) || now_us < plan->hub_blocked_us ||
+      now_us < plan->hub_backoff_us || (plan->hub_most > 0 && in_flight >= plan->hub_most))
     return FALSE;
   exo_plan_advance_fronts (plan);
   return next_free_run (plan, now_us, out_action) || next_detour (plan, now_us, out_action);

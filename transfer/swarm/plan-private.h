@@ -145,7 +145,7 @@ struct ExoPlan
   GQueue *cancels;    /* ids of fetches to cancel */
   guint last_blob, last_peer, last_fetch;
   guint n_peer_fetches, hub_cost;
-  guint n_done; /* fetches of which all pieces came, but not the end */
+  guint n_done;                       /* fetches of which all pieces came, but not the end */
   guint64 offer_epoch, members_epoch; /* from 1 */
   guint64 hub_free_bytes;             /* of blobs with use_hub, last pieces counted as whole */
   guint64 n_missing;                  /* pieces not held */

@@ -56,7 +56,8 @@ typedef struct
   ExoPlanBlob blob;
   ExoPlanPeer peer; /* 0 for the Hub */
   guint32 first, n; /* pieces */
-  gboolean borrowed; /* of the Hub: another node ranks first for it, and its own claim may be on its way: wait a little */
+  gboolean
+      borrowed; /* of the Hub: another node ranks first for it, and its own claim may be on its way: wait a little */
 } ExoPlanAction;
 
 typedef enum
