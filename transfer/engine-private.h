@@ -67,7 +67,7 @@ struct _ExoEngine
   gboolean hub_reachable; /* as last shown on the node card */
   gint64 scanned_us;      /* when the last scan began; 0: none yet */
   gint64 last_saved_us;   /* totals written to the store */
-  gint64 nodes_told_us; /* monotonic */
+  gint64 nodes_told_us;   /* monotonic */
 };
 
 /* rate.c: sampled each tick: bytes per second over the last five seconds. */

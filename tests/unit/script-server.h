@@ -34,7 +34,8 @@ typedef struct
 {
   GByteArray *bytes; /* what goes over the wire, status line and all */
   ScriptEnd end;
-  gsize pause_at; /* bytes; 0: none. There it waits for a moment, so that the client is in the middle of them */
+  gsize
+      pause_at; /* bytes; 0: none. There it waits for a moment, so that the client is in the middle of them */
 } ScriptReply;
 
 /* Called in a thread of the server, one at a time. */

@@ -18,11 +18,11 @@
 
 G_BEGIN_DECLS
 
-#define EXO_FETCH_HEADERS_MAX      128u         /* header lines in one answer */
-#define EXO_FETCH_HEADER_BYTES_MAX (64u << 10)  /* of all header lines of one answer */
-#define EXO_FETCH_ERROR_BODY_MAX   (4u << 10)   /* bytes kept of a body that nobody asked for */
+#define EXO_FETCH_HEADERS_MAX      128u        /* header lines in one answer */
+#define EXO_FETCH_HEADER_BYTES_MAX (64u << 10) /* of all header lines of one answer */
+#define EXO_FETCH_ERROR_BODY_MAX   (4u << 10)  /* bytes kept of a body that nobody asked for */
 #define EXO_FETCH_GATHER           (256u << 10) /* bytes per pwrite at most; divides every piece size */
-#define EXO_FETCH_WRITE_MIN        (64u << 10)  /* and at least, unless one of its multiples is reached */
+#define EXO_FETCH_WRITE_MIN        (64u << 10) /* and at least, unless one of its multiples is reached */
 #define EXO_FETCH_LINES_PENDING                                                                    \
   (4u << 20) /* bytes of lines not handed over; past it we stop reading */
 
@@ -70,8 +70,8 @@ struct ExoFetch
   gint64 started_us; /* monotonic */
 
   /* I/O thread only, until finished */
-  gpointer io;        /* the thread's own state, while active */
-  GPtrArray *buffers; /* borrowed: spare ones of EXO_FETCH_GATHER bytes */
+  gpointer io;                     /* the thread's own state, while active */
+  GPtrArray *buffers;              /* borrowed: spare ones of EXO_FETCH_GATHER bytes */
   struct ExoPieceConn *piece_conn; /* (nullable): borrowed, of the piece client */
   guint64 body_length;             /* what the piece client is to receive */
   CURL *easy;                      /* (nullable): curl's */

@@ -43,7 +43,8 @@ typedef struct
    * the file. Accepted are 206 whose Content-Range says just that, and 200 with Content-Length
    * total when the range is the whole. Anything else writes nothing. length is not 0. */
   guint64 first, length, total;
-  guint64 step; /* of the file, in bytes: progress is told when a multiple of it was passed; 0: now and then */
+  guint64
+      step; /* of the file, in bytes: progress is told when a multiple of it was passed; 0: now and then */
   int fd; /* duplicated; opened for writing */
   /* TO_FILE: (nullable): if the answer's X-Linked-Etag, or else its ETag, looks like an oid, it must be
    * this one. Otherwise CHANGED, and nothing is written. */
