@@ -2,117 +2,33 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * One AvahiClient with one entry group, one browser for all interfaces and families, and a lookup (a resolver
- * and what became of it) for every sighting the browser reports. The client is made with AVAHI_CLIENT_NO_FAIL:
+ * One AvahiClient with one entry group, one browser for all interfaces and families, and a lookup
+ * (discovery/lookups.c) for every sighting the browser reports. The client is made with AVAHI_CLIENT_NO_FAIL:
  * without a daemon libavahi watches the bus for one. When the daemon goes, libavahi's objects are dead: all are freed
  * and a new client waits. Without a system bus there is nothing to watch; then a new client is tried after 1 s, 2 s, 4 s ...
  * 60 s, and every 60 s from then on.
- *
- * A resolver that is kept asks for SRV, TXT and address again after 1 s, 2 s, 4 s ... 1 h, and all machines of a lab hear
- * each question and what is known already: with 23 nodes that started together that is five seconds of processor time,
- * all at once. So resolvers go REST_MS after they have answered: collisions of names are over by then. One watcher stays for each
- * name on an interface, a resolver that leaves out TXT; if it tells of another address or port, or fails since the records have
- * expired, all that is known of that name there is looked up anew.
- *
- * avahi-daemon allows a client 1024 objects: at most RESOLVERS_MAX exist, the other lookups wait, and above RESOLVERS_KEPT they
- * go once they have answered, and nothing watches.
- *
- * The address asked for is of the sighting's own family; else libavahi takes the first that answers, and the
- * other is never seen.
  *
  * libavahi calls back from the midst of itself, even from avahi_client_new(): what is told to the owner is
  * told from an idle source, and the client is freed and made from one.
  */
 
-#include "discovery/discovery.h"
-
-#include <avahi-client/client.h>
-#include <avahi-client/lookup.h>
-#include <avahi-client/publish.h>
 #include <avahi-common/alternative.h>
 #include <avahi-common/error.h>
 #include <avahi-common/malloc.h>
-#include <avahi-glib/glib-watch.h>
 #include <glib/gi18n.h>
 #include <string.h>
 
-#include "discovery/peer-table.h"
+#include "discovery/discovery-private.h"
 #include "discovery/txt.h"
 
-#define LOOKUPS_MAX       4096u
-#define RESOLVERS_MAX     900u
-#define RESOLVERS_KEPT    512u
 #define ALTERNATIVES_MAX  100u /* names tried in one go */
-#define REST_MS           2000
 #define RETRY_FIRST_S     1u
 #define RETRY_MAX_S       60u
 #define NAME_OF_LAST_HOPE "exo-agent"
 
-typedef struct
-{
-  ExoDiscovery *discovery; /* borrowed */
-  AvahiIfIndex interface;
-  AvahiProtocol protocol;
-  char *name;
-  gboolean local;
-  AvahiServiceResolver *resolver; /* (nullable) */
-  gboolean waiting;               /* in ->waiting */
-  gboolean pending;               /* has neither answered nor failed */
-  gboolean watching;              /* ->resolver is a watcher */
-  gint64 answered_us;   /* monotonic; when ->resolver did; 0: not yet, or it failed since */
-  AvahiAddress address; /* of the last answer, as the port */
-  guint16 port;
-  char owner[EXO_NODE_ID_LENGTH +
-             1]; /* id of the node that had the name at the last answer; "" none */
-} Lookup;
-
-struct ExoDiscovery
-{
-  char *id;
-  char *name; /* wanted, or the alternative in use */
-  guint16 port;
-  ExoDiscoveryCallbacks callbacks;
-  gpointer user_data;
-
-  AvahiGLibPoll *poll;
-  AvahiClient *client;          /* (nullable) */
-  AvahiEntryGroup *group;       /* (nullable) */
-  AvahiServiceBrowser *browser; /* (nullable) */
-  gboolean published;
-  gboolean browsed; /* the browser has said all it knows for now */
-
-  GHashTable *lookups; /* (element-type utf8 Lookup), both owned */
-  GQueue waiting;      /* (element-type Lookup), borrowed: without a resolver yet */
-  guint n_resolvers;
-  ExoPeerTable *table;
-
-  ExoDiscoveryState state, told_state;
-  char *detail; /* what is to be said of the state */
-  char *told_detail;
-  gboolean settled;
-  guint retry_s;
-
-  guint start_source, tell_source, doubt_source, rest_source;
-};
-
 static void schedule_start (ExoDiscovery *self, guint delay_s);
-static void pump_lookups (ExoDiscovery *self);
-static void rest_later (ExoDiscovery *self);
 
 /* Telling the owner ---------------------------------------------------------------------------- */
-
-static gboolean
-has_pending_lookups (ExoDiscovery *self)
-{
-  GHashTableIter iter;
-  Lookup *lookup;
-
-  g_hash_table_iter_init (&iter, self->lookups);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
-    if (lookup->pending && !exo_peer_table_has_name (self->table, lookup->name))
-      return TRUE;
-  return FALSE;
-}
 
 static gboolean on_doubt_over (gpointer user_data);
 
@@ -155,7 +71,7 @@ tell_peers (ExoDiscovery *self)
 static void
 tell_settled (ExoDiscovery *self)
 {
-  if (!self->browsed || has_pending_lookups (self))
+  if (!self->browsed || exo_lookups_are_pending (self))
     return;
   exo_peer_table_purge_stale (self->table); /* all that is there has been seen again */
   tell_peers (self);
@@ -179,8 +95,8 @@ on_tell (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void
-schedule_tell (ExoDiscovery *self)
+void
+exo_discovery_schedule_tell (ExoDiscovery *self)
 {
   if (self->tell_source == 0)
     self->tell_source = g_idle_add_full (G_PRIORITY_DEFAULT, on_tell, self, NULL);
@@ -193,7 +109,7 @@ on_doubt_over (gpointer user_data)
 
   self->doubt_source = 0;
   exo_peer_table_tick (self->table, g_get_monotonic_time ());
-  schedule_tell (self);
+  exo_discovery_schedule_tell (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -208,7 +124,7 @@ set_state (ExoDiscovery *self, ExoDiscoveryState state, const char *format, ...)
   self->detail = g_strdup_vprintf (format, arguments);
   va_end (arguments);
   self->state = state;
-  schedule_tell (self);
+  exo_discovery_schedule_tell (self);
 }
 
 /* STARTING or RUNNING, whichever is so. */
@@ -224,8 +140,8 @@ update_state (ExoDiscovery *self)
     set_state (self, EXO_DISCOVERY_STARTING, "publishing as \"%s\"", self->name);
 }
 
-static const char *
-client_error (ExoDiscovery *self)
+const char *
+exo_discovery_client_error (ExoDiscovery *self)
 {
   return avahi_strerror (avahi_client_errno (self->client));
 }
@@ -239,328 +155,7 @@ start_over (ExoDiscovery *self, const char *what, const char *why)
   schedule_start (self, self->retry_s);
 }
 
-/* Lookups -------------------------------------------------------------------------------------- */
-
-static void
-lookup_stop (Lookup *lookup)
-{
-  ExoDiscovery *self = lookup->discovery;
-
-  if (lookup->waiting)
-    g_queue_remove (&self->waiting, lookup);
-  lookup->waiting = lookup->watching = FALSE;
-  lookup->answered_us = 0;
-  if (lookup->resolver == NULL)
-    return;
-  g_clear_pointer (&lookup->resolver, avahi_service_resolver_free);
-  self->n_resolvers--;
-}
-
-static void
-lookup_free (Lookup *lookup)
-{
-  lookup_stop (lookup);
-  g_free (lookup->name);
-  g_free (lookup);
-}
-
-static ExoSightingKey
-lookup_key (const Lookup *lookup)
-{
-  return (ExoSightingKey){ lookup->interface, lookup->protocol, lookup->name };
-}
-
-static char *
-lookup_string (AvahiIfIndex interface, AvahiProtocol protocol, const char *name)
-{
-  return g_strdup_printf ("%d/%d/%s", interface, protocol, name);
-}
-
-static void
-lookup_start (Lookup *lookup)
-{
-  lookup_stop (lookup);
-  lookup->waiting = lookup->pending = TRUE;
-  g_queue_push_tail (&lookup->discovery->waiting, lookup);
-}
-
-static GInetSocketAddress *
-socket_address (const AvahiAddress *address, AvahiIfIndex interface, guint16 port)
-{
-  gboolean v4 = address->proto == AVAHI_PROTO_INET;
-  g_autoptr (GInetAddress) ip = g_inet_address_new_from_bytes (
-      v4 ? (const guint8 *) &address->data.ipv4.address : address->data.ipv6.address,
-      v4 ? G_SOCKET_FAMILY_IPV4 : G_SOCKET_FAMILY_IPV6);
-  gboolean scoped = !v4 && g_inet_address_get_is_link_local (ip);
-
-  return g_object_new (G_TYPE_INET_SOCKET_ADDRESS, "address", ip, "port", (guint) port, "scope-id",
-                       scoped ? (guint) interface : 0u, NULL);
-}
-
-static gboolean
-parse_txt (AvahiStringList *list, ExoTxt *out_txt, GError **error)
-{
-  gsize size = avahi_string_list_serialize (list, NULL, 0);
-  g_autofree guint8 *data = g_malloc (MAX (size, 1));
-
-  avahi_string_list_serialize (list, data, size);
-  return exo_txt_parse (data, size, out_txt, error);
-}
-
-/* Two nodes wanted one name, and now the other has it. Avahi's resolver may go on with the addresses of the first: only a
- * new one is sure to ask anew. */
-static gboolean
-changed_hands (Lookup *lookup, const char *id)
-{
-  gboolean changed = lookup->owner[0] != '\0' && strcmp (lookup->owner, id) != 0;
-
-  g_strlcpy (lookup->owner, id, sizeof lookup->owner);
-  return changed;
-}
-
-static gboolean
-take_answer (Lookup *lookup,
-             const AvahiAddress *address,
-             guint16 port,
-             AvahiStringList *list,
-             AvahiLookupResultFlags flags,
-             GError **error)
-{
-  g_autoptr (GInetSocketAddress) socket = socket_address (address, lookup->interface, port);
-  ExoSightingKey key = lookup_key (lookup);
-  ExoSighting sighting = { NULL, socket, lookup->local, (flags & AVAHI_LOOKUP_RESULT_CACHED) == 0 };
-  ExoTxt txt;
-
-  if (!parse_txt (list, &txt, error))
-    {
-      exo_peer_table_unset (lookup->discovery->table, &key);
-      return FALSE;
-    }
-  if (changed_hands (lookup, txt.id))
-    {
-      exo_peer_table_unset (lookup->discovery->table, &key);
-      lookup_start (lookup);
-      return TRUE;
-    }
-  sighting.id = txt.id;
-  return exo_peer_table_set (lookup->discovery->table, &key, &sighting, error);
-}
-
-static void
-on_resolved (AvahiServiceResolver *resolver,
-             AvahiIfIndex interface,
-             AvahiProtocol protocol,
-             AvahiResolverEvent event,
-             const char *name,
-             const char *type,
-             const char *domain,
-             const char *host_name,
-             const AvahiAddress *address,
-             guint16 port,
-             AvahiStringList *txt,
-             AvahiLookupResultFlags flags,
-             void *user_data)
-{
-  Lookup *lookup = user_data;
-  ExoDiscovery *self = lookup->discovery;
-  ExoSightingKey key = lookup_key (lookup);
-  g_autoptr (GError) error = NULL;
-
-  lookup->pending = FALSE;
-  lookup->answered_us = 0;
-  if (event == AVAHI_RESOLVER_FAILURE)
-    {
-      g_debug ("%s on interface %d does not resolve: %s", lookup->name, lookup->interface,
-               client_error (self));
-      exo_peer_table_unset (self->table, &key);
-    }
-  else
-    {
-      lookup->answered_us = g_get_monotonic_time ();
-      lookup->address = *address;
-      lookup->port = port;
-      if (!take_answer (lookup, address, port, txt, flags, &error))
-        g_debug ("%s on interface %d is ignored: %s", lookup->name, lookup->interface,
-                 error->message);
-    }
-
-  if (self->n_resolvers > RESOLVERS_KEPT && !lookup->waiting)
-    lookup_stop (lookup);
-  rest_later (self);
-  pump_lookups (self);
-  schedule_tell (self);
-}
-
-static void
-pump_lookups (ExoDiscovery *self)
-{
-  while (self->n_resolvers < RESOLVERS_MAX && !g_queue_is_empty (&self->waiting))
-    {
-      Lookup *lookup = g_queue_pop_head (&self->waiting);
-
-      lookup->waiting = FALSE;
-      lookup->resolver = avahi_service_resolver_new (
-          self->client, lookup->interface, lookup->protocol, lookup->name, EXO_DISCOVERY_SERVICE,
-          NULL, lookup->protocol, 0, on_resolved, lookup);
-      if (lookup->resolver != NULL)
-        {
-          self->n_resolvers++;
-          continue;
-        }
-      g_debug ("cannot resolve %s: %s", lookup->name, client_error (self));
-      lookup->pending = FALSE;
-    }
-}
-
-/* Watching ------------------------------------------------------------------------------------- */
-
-/* All that is known of @name on that interface. */
-static void
-look_anew (ExoDiscovery *self, AvahiIfIndex interface, const char *name)
-{
-  GHashTableIter iter;
-  Lookup *lookup;
-
-  g_hash_table_iter_init (&iter, self->lookups);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
-    if (lookup->interface == interface && strcmp (lookup->name, name) == 0)
-      lookup_start (lookup);
-  pump_lookups (self);
-}
-
-static gboolean
-is_watched (ExoDiscovery *self, const Lookup *sibling)
-{
-  GHashTableIter iter;
-  const Lookup *lookup;
-
-  g_hash_table_iter_init (&iter, self->lookups);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
-    if (lookup->watching && lookup->interface == sibling->interface &&
-        strcmp (lookup->name, sibling->name) == 0)
-      return TRUE;
-  return FALSE;
-}
-
-static void
-on_watched (AvahiServiceResolver *resolver,
-            AvahiIfIndex interface,
-            AvahiProtocol protocol,
-            AvahiResolverEvent event,
-            const char *name,
-            const char *type,
-            const char *domain,
-            const char *host_name,
-            const AvahiAddress *address,
-            guint16 port,
-            AvahiStringList *txt,
-            AvahiLookupResultFlags flags,
-            void *user_data)
-{
-  Lookup *lookup = user_data;
-
-  if (event == AVAHI_RESOLVER_FOUND && port == lookup->port &&
-      avahi_address_cmp (address, &lookup->address) == 0)
-    return;
-  look_anew (lookup->discovery, lookup->interface, lookup->name);
-}
-
-static void
-lookup_watch (Lookup *lookup)
-{
-  ExoDiscovery *self = lookup->discovery;
-
-  lookup->resolver = avahi_service_resolver_new (
-      self->client, lookup->interface, lookup->protocol, lookup->name, EXO_DISCOVERY_SERVICE, NULL,
-      lookup->protocol, AVAHI_LOOKUP_NO_TXT, on_watched, lookup);
-  if (lookup->resolver == NULL)
-    {
-      g_debug ("cannot watch %s: %s", lookup->name, client_error (self));
-      return;
-    }
-  lookup->watching = TRUE;
-  self->n_resolvers++;
-}
-
-static gboolean
-on_rest (gpointer user_data)
-{
-  ExoDiscovery *self = user_data;
-  gint64 before_us = g_get_monotonic_time () - REST_MS * 1000;
-  gboolean again = FALSE;
-  GHashTableIter iter;
-  Lookup *lookup;
-
-  self->rest_source = 0;
-  g_hash_table_iter_init (&iter, self->lookups);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
-    if (lookup->answered_us > before_us)
-      again = TRUE;
-    else if (lookup->answered_us != 0)
-      {
-        lookup_stop (lookup);
-        if (!is_watched (self, lookup))
-          lookup_watch (lookup);
-      }
-  pump_lookups (self);
-  if (again)
-    rest_later (self);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-rest_later (ExoDiscovery *self)
-{
-  if (self->rest_source == 0)
-    self->rest_source = g_timeout_add (REST_MS, on_rest, self);
-}
-
-/* Sightings ------------------------------------------------------------------------------------ */
-
-static void
-add_lookup (ExoDiscovery *self,
-            AvahiIfIndex interface,
-            AvahiProtocol protocol,
-            const char *name,
-            gboolean local)
-{
-  Lookup *lookup;
-
-  if (!exo_service_name_is_valid (name))
-    {
-      g_debug ("a service on interface %d has no proper name", interface);
-      return;
-    }
-  if (g_hash_table_size (self->lookups) >= LOOKUPS_MAX)
-    {
-      g_debug ("%s is ignored: more than %u services", name, LOOKUPS_MAX);
-      return;
-    }
-  lookup = g_new0 (Lookup, 1);
-  lookup->discovery = self;
-  lookup->interface = interface;
-  lookup->protocol = protocol;
-  lookup->name = g_strdup (name);
-  lookup->local = local;
-  g_hash_table_replace (self->lookups, lookup_string (interface, protocol, name), lookup);
-  lookup_start (lookup);
-  pump_lookups (self);
-}
-
-static void
-remove_lookup (ExoDiscovery *self, AvahiIfIndex interface, AvahiProtocol protocol, const char *name)
-{
-  g_autofree char *string = lookup_string (interface, protocol, name);
-  ExoSightingKey key = { interface, protocol, name };
-  const Lookup *lookup = g_hash_table_lookup (self->lookups, string);
-  gboolean watching = lookup != NULL && lookup->watching;
-
-  exo_peer_table_unset (self->table, &key);
-  g_hash_table_remove (self->lookups, string);
-  if (watching) /* the other family goes, too, or gets a watcher of its own */
-    look_anew (self, interface, name);
-  pump_lookups (self);
-}
+/* Browsing ------------------------------------------------------------------------------------- */
 
 static void
 on_browsed (AvahiServiceBrowser *browser,
@@ -579,21 +174,21 @@ on_browsed (AvahiServiceBrowser *browser,
     {
     case AVAHI_BROWSER_NEW:
       /* AVAHI_LOOKUP_RESULT_OUR_OWN goes by the name, which may yet prove to be another's: ids tell better. */
-      add_lookup (self, interface, protocol, name, (flags & AVAHI_LOOKUP_RESULT_LOCAL) != 0);
+      exo_lookups_add (self, interface, protocol, name, (flags & AVAHI_LOOKUP_RESULT_LOCAL) != 0);
       break;
     case AVAHI_BROWSER_REMOVE:
-      remove_lookup (self, interface, protocol, name);
+      exo_lookups_remove (self, interface, protocol, name);
       break;
     case AVAHI_BROWSER_ALL_FOR_NOW:
       self->browsed = TRUE;
       break;
     case AVAHI_BROWSER_FAILURE:
-      start_over (self, "browsing failed", client_error (self));
+      start_over (self, "browsing failed", exo_discovery_client_error (self));
       break;
     case AVAHI_BROWSER_CACHE_EXHAUSTED:
       break;
     }
-  schedule_tell (self);
+  exo_discovery_schedule_tell (self);
 }
 
 /* Publishing ----------------------------------------------------------------------------------- */
@@ -659,7 +254,7 @@ on_group_changed (AvahiEntryGroup *group, AvahiEntryGroupState state, void *user
       publish (self);
       break;
     case AVAHI_ENTRY_GROUP_FAILURE:
-      start_over (self, "avahi-daemon does not publish", client_error (self));
+      start_over (self, "avahi-daemon does not publish", exo_discovery_client_error (self));
       break;
     case AVAHI_ENTRY_GROUP_UNCOMMITED:
     case AVAHI_ENTRY_GROUP_REGISTERING:
@@ -673,7 +268,7 @@ ensure_published (ExoDiscovery *self)
   if (self->group == NULL)
     self->group = avahi_entry_group_new (self->client, on_group_changed, self);
   if (self->group == NULL)
-    start_over (self, "avahi-daemon does not publish", client_error (self));
+    start_over (self, "avahi-daemon does not publish", exo_discovery_client_error (self));
   else if (avahi_entry_group_is_empty (self->group))
     publish (self);
 }
@@ -698,7 +293,7 @@ ensure_browser (ExoDiscovery *self)
   self->browser = avahi_service_browser_new (self->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC,
                                              EXO_DISCOVERY_SERVICE, NULL, 0, on_browsed, self);
   if (self->browser == NULL)
-    start_over (self, "avahi-daemon does not browse", client_error (self));
+    start_over (self, "avahi-daemon does not browse", exo_discovery_client_error (self));
 }
 
 /* Frees everything of libavahi. The peers stay, since their machines have not gone: until another browse is
@@ -738,7 +333,7 @@ on_client_changed (AvahiClient *client, AvahiClientState state, void *user_data)
     case AVAHI_CLIENT_FAILURE:
       if (avahi_client_errno (client) != AVAHI_ERR_DISCONNECTED)
         {
-          start_over (self, "avahi-daemon", client_error (self));
+          start_over (self, "avahi-daemon", exo_discovery_client_error (self));
           break;
         }
       set_state (self, EXO_DISCOVERY_NO_DAEMON, _ ("avahi-daemon has gone"));
@@ -811,9 +406,7 @@ exo_discovery_new (const char *id,
   self->callbacks = *callbacks;
   self->user_data = user_data;
   self->poll = avahi_glib_poll_new (NULL, G_PRIORITY_DEFAULT);
-  self->lookups =
-      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) lookup_free);
-  g_queue_init (&self->waiting);
+  exo_lookups_init (self);
   self->table = exo_peer_table_new (id);
   self->told_state = EXO_DISCOVERY_OFF;
   set_state (self, EXO_DISCOVERY_STARTING, "looking for avahi-daemon");
@@ -830,8 +423,7 @@ exo_discovery_free (ExoDiscovery *self)
   g_clear_handle_id (&self->start_source, g_source_remove);
   g_clear_handle_id (&self->tell_source, g_source_remove);
   g_clear_handle_id (&self->doubt_source, g_source_remove);
-  g_clear_handle_id (&self->rest_source, g_source_remove);
-  g_hash_table_unref (self->lookups);
+  exo_lookups_clear (self);
   exo_peer_table_free (self->table);
   avahi_glib_poll_free (self->poll);
   g_free (self->detail);
@@ -874,15 +466,6 @@ exo_discovery_peer_failed (ExoDiscovery *self, const char *id)
     return;
   exo_peer_table_fail (self->table, id, g_get_monotonic_time ());
   keys = exo_peer_table_sightings (self->table, id);
-  for (guint i = 0; i < keys->len; i++)
-    {
-      const ExoSightingKey *key = &g_array_index (keys, ExoSightingKey, i);
-      g_autofree char *string = lookup_string (key->interface, key->protocol, key->name);
-      Lookup *lookup = g_hash_table_lookup (self->lookups, string);
-
-      if (lookup != NULL)
-        lookup_start (lookup);
-    }
-  pump_lookups (self);
-  schedule_tell (self);
+  exo_lookups_renew (self, keys);
+  exo_discovery_schedule_tell (self);
 }
