@@ -6,9 +6,9 @@
  *
  * A resolver that is kept asks for SRV, TXT and address again after 1 s, 2 s, 4 s ... 1 h, and all machines of a lab hear
  * each question and what is known already: with 23 nodes that started together that is five seconds of processor time,
- * all at once. So resolvers go REST_MS after they have answered: collisions of names are over by then. One watcher stays for each
- * name on an interface, a resolver that leaves out TXT; if it tells of another address or port, or fails since the records have
- * expired, all that is known of that name there is looked up anew.
+ * all at once. So resolvers go REST_MS after they have answered: collisions of names are over by then. A watcher takes the place
+ * of each, a resolver that leaves out TXT; if it tells of another address or port, or fails since the records have expired, the
+ * service is looked up anew.
  *
  * avahi-daemon allows a client 1024 objects: at most RESOLVERS_MAX exist, the other lookups wait, and above RESOLVERS_KEPT they
  * go once they have answered, and nothing watches.
@@ -38,7 +38,6 @@ typedef struct
   AvahiServiceResolver *resolver; /* (nullable) */
   gboolean waiting;               /* in ->waiting */
   gboolean pending;               /* has neither answered nor failed */
-  gboolean watching;              /* ->resolver is a watcher */
   gint64 answered_us;   /* monotonic; when ->resolver did; 0: not yet, or it failed since */
   AvahiAddress address; /* of the last answer, as the port */
   guint16 port;
@@ -58,7 +57,7 @@ lookup_stop (Lookup *lookup)
 
   if (lookup->waiting)
     g_queue_remove (&self->waiting, lookup);
-  lookup->waiting = lookup->watching = FALSE;
+  lookup->waiting = FALSE;
   lookup->answered_us = 0;
   if (lookup->resolver == NULL)
     return;
@@ -224,34 +223,6 @@ pump_lookups (ExoDiscovery *self)
 
 /* Watching ------------------------------------------------------------------------------------- */
 
-/* All that is known of @name on that interface. */
-static void
-look_anew (ExoDiscovery *self, AvahiIfIndex interface, const char *name)
-{
-  GHashTableIter iter;
-  Lookup *lookup;
-
-  g_hash_table_iter_init (&iter, self->lookups);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
-    if (lookup->interface == interface && strcmp (lookup->name, name) == 0)
-      lookup_start (lookup);
-  pump_lookups (self);
-}
-
-static gboolean
-is_watched (ExoDiscovery *self, const Lookup *sibling)
-{
-  GHashTableIter iter;
-  const Lookup *lookup;
-
-  g_hash_table_iter_init (&iter, self->lookups);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &lookup))
-    if (lookup->watching && lookup->interface == sibling->interface &&
-        strcmp (lookup->name, sibling->name) == 0)
-      return TRUE;
-  return FALSE;
-}
-
 static void
 on_watched (AvahiServiceResolver *resolver,
             AvahiIfIndex interface,
@@ -272,7 +243,8 @@ on_watched (AvahiServiceResolver *resolver,
   if (event == AVAHI_RESOLVER_FOUND && port == lookup->port &&
       avahi_address_cmp (address, &lookup->address) == 0)
     return;
-  look_anew (lookup->discovery, lookup->interface, lookup->name);
+  lookup_start (lookup);
+  pump_lookups (lookup->discovery);
 }
 
 static void
@@ -288,7 +260,6 @@ lookup_watch (Lookup *lookup)
       g_debug ("cannot watch %s: %s", lookup->name, exo_discovery_client_error (self));
       return;
     }
-  lookup->watching = TRUE;
   self->n_resolvers++;
 }
 
@@ -309,8 +280,7 @@ on_rest (gpointer user_data)
     else if (lookup->answered_us != 0)
       {
         lookup_stop (lookup);
-        if (!is_watched (self, lookup))
-          lookup_watch (lookup);
+        lookup_watch (lookup);
       }
   pump_lookups (self);
   if (again)
@@ -365,13 +335,9 @@ exo_lookups_remove (ExoDiscovery *self,
 {
   g_autofree char *string = lookup_string (interface, protocol, name);
   ExoSightingKey key = { interface, protocol, name };
-  const Lookup *lookup = g_hash_table_lookup (self->lookups, string);
-  gboolean watching = lookup != NULL && lookup->watching;
 
   exo_peer_table_unset (self->table, &key);
   g_hash_table_remove (self->lookups, string);
-  if (watching) /* the other family goes, too, or gets a watcher of its own */
-    look_anew (self, interface, name);
   pump_lookups (self);
 }
 
