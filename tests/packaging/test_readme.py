@@ -14,13 +14,13 @@ _ELSEWHERE = {
     'packaging/build-deb': ('tests/packaging/common.py', "f'build-{kind}'"),
     'packaging/build-rpm': ('tests/packaging/common.py', "f'build-{kind}'"),
     'packaging/dependencies build run lab test': ('tests/run', 'packaging/dependencies" build run lab test '),
-    'meson setup build && ninja -C build': ('tests/everything.py', "['ninja', '-C', folder"),
+    'meson setup build && ninja -C build': ('tests/everything.py', "'ninja', '-C', folder"),
     'meson test -C build': ('tests/everything.py', "['meson', 'test', '-C', folder"),
     'meson test -C build --suite unit': ('tests/everything.py', "'--suite', 'unit'"),
     'meson test -C build plan -v': ('tests/everything.py', "['meson', 'test', '-C', folder"),
     'tests/lab/run': ('tests/everything.py', "lab(base / 'gcc', 'normal build')"),
     'tests/lab/run after_kill_9_it_goes_on_from_the_disk': ('tests/everything.py', "'after_kill_9_it_goes_on_from_the_disk'"),
-    'tests/packaging/run': ('tests/everything.py', "'runner': 'packaging'"),
+    'tests/packaging/run': ('tests/everything.py', "runner='packaging'"),
     'meson setup asan -Db_sanitize=address,undefined -Db_lundef=false && meson test -C asan --suite unit --suite fuzz':
         ('tests/everything.py', "'-Db_sanitize=address,undefined', '-Db_lundef=false'"),
     'meson setup tsan -Db_sanitize=thread && ninja -C tsan thread-tests && meson test -C tsan --no-rebuild --suite threads':
@@ -28,8 +28,8 @@ _ELSEWHERE = {
     'EXO_LAB_BUILD=asan EXO_LAB_KIND=asan EXO_LAB_PATIENCE=3 tests/lab/run share':
         ('tests/everything.py', "EXO_LAB_PATIENCE='3', EXO_LAB_KIND='asan'"),
     'meson dist -C build': ('tests/packaging/test_static.py', 'meson dist -C'),
-    'tests/packaging/run static packages': ('tests/everything.py', "'runner': 'packaging'"),
-    'tests/packaging/run roots boot': ('tests/everything.py', "'runner': 'packaging'"),
+    'tests/packaging/run static packages': ('tests/everything.py', "runner='packaging'"),
+    'tests/packaging/run roots boot': ('tests/everything.py', "runner='packaging'"),
     'meson compile -C build exo-agent-update-po': ('tests/unit/test-texts.py', 'xgettext'),
 }
 _NOT_HERE = {
