@@ -143,35 +143,38 @@ class Curl(Contestant):
         return words[:-3]
 
 
-class CurlAndHash(Curl):
-    """curl, and sha256sum behind it, which is what the agent does, too."""
+class CurlAndMore(Curl):
+    """curl, and something behind it that the agent does, too."""
+
+    more = ''  # with the files as its arguments
+    only = ''  # the scenario that it is for
+    why = ''
+
+    @classmethod
+    def unfit(cls, scenario):
+        return '' if scenario.name == cls.only else cls.why
+
+    def command(self, host):
+        paths = [self.out(host) / path for path in self.wanted(host)]
+        return ['sh', '-ec', f'"$@"; {self.more} -- ' + ' '.join(shlex.quote(str(path)) for path in paths),
+                'sh', *super().command(host)]
+
+
+class CurlAndHash(CurlAndMore):
+    """And sha256sum behind it."""
 
     name = 'curl+sha256sum'
     tools = ('curl', 'nginx', 'sha256sum')
-
-    @classmethod
-    def unfit(cls, scenario):
-        return '' if scenario.name == 'pair' else 'only where nothing is shaped: elsewhere the link takes longer'
-
-    def command(self, host):
-        paths = [self.out(host) / path for path in self.wanted(host)]
-        return ['sh', '-ec', '"$@"; sha256sum -- ' + ' '.join(shlex.quote(str(path)) for path in paths),
-                'sh', *super().command(host)]
+    more, only = 'sha256sum', 'pair'
+    why = 'only where nothing is shaped: elsewhere the link takes longer'
 
 
-class CurlAndSync(Curl):
-    """curl, and a wait until the disk has it, which is what the agent does, too."""
+class CurlAndSync(CurlAndMore):
+    """And a wait until the disk has it."""
 
     name = 'curl+sync'
-
-    @classmethod
-    def unfit(cls, scenario):
-        return '' if scenario.name == 'pair-on-disk' else 'only where files lie on a disk'
-
-    def command(self, host):
-        paths = [self.out(host) / path for path in self.wanted(host)]
-        return ['sh', '-ec', '"$@"; sync -d -- ' + ' '.join(shlex.quote(str(path)) for path in paths),
-                'sh', *super().command(host)]
+    more, only = 'sync -d', 'pair-on-disk'
+    why = 'only where files lie on a disk'
 
 
 class Aria2(Contestant):

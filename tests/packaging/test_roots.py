@@ -139,7 +139,7 @@ def _tell_npm(root):
     lines = [f'registry={said.stdout.strip()}']
     if trusted and Path(trusted).exists():
         shutil.copy(trusted, root.path / 'root' / 'trusted.crt')
-        lines.append('cafile=/root/trusted.crt')
+        lines.append('cafile=${HOME}/trusted.crt')
     (root.path / 'root' / '.npmrc').write_text('\n'.join(lines) + '\n')
 
 

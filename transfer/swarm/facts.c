@@ -14,7 +14,7 @@ job_of (ExoSession *session, ExoSwarm *swarm, guint32 b)
   return job != NULL && job->blob != 0 ? job : NULL;
 }
 
-/* A stream begins with a snapshot: what was known before is not to be added to it. */
+/* A new stream's snapshot is about to be applied: what was known before is not to be added to it. */
 void
 exo_facts_forget (ExoNeighbour *neighbour)
 {
