@@ -257,9 +257,12 @@ class Desktop:
         """The pointer rests on the icon; a picture with the panel's tooltip."""
         self.leave()
         time.sleep(0.3)
+        before, over = self.picture(), time.monotonic() + 10
         self.x('mousemove', str(self.icon[0] - 6), str(self.icon[1]))
         self.x('mousemove_relative', '--', '6', '1')
         time.sleep(1.5)
+        while not before.changed(self.picture(), f'{WIDTH}x200+0+{PANEL}') and time.monotonic() < over:
+            time.sleep(0.2)  # the machine is busy
         return self.picture()
 
     def open_menu(self):
