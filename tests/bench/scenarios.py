@@ -4,7 +4,7 @@
 from dataclasses import dataclass, replace
 
 MBIT = 10**6
-NAMES = ('cold', 'seed', 'late', 'shared', 'mixed', 'churn', 'first', 'pair', 'pair-on-disk')
+NAMES = ('cold', 'seed', 'late', 'shared', 'mixed', 'churn', 'pair', 'pair-on-disk')
 OF_AGENTS = ('meet', 'huge')  # nobody else has such a thing
 # LAN rate by number of nodes: all links together must not be more than two cores can move.
 LAN = {2: 800 * MBIT, 4: 400 * MBIT, 8: 250 * MBIT, 23: 80 * MBIT}
