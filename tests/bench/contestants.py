@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is measured: the agent, and what people use instead. One class each; torrents.py has those that speak BitTorrent."""
 
+import contextlib
+import os
 import re
 import shlex
 import shutil
@@ -20,6 +22,13 @@ default_type application/octet-stream; client_body_temp_path {dir}/t1; proxy_tem
 fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
 server {{ listen {port}; root {root}; }} }}
 '''
+
+
+def _end(child):
+    """With all that it started: rsync and its daemon are a process for each connection, and would go on."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 class Contestant:
@@ -110,8 +119,7 @@ class Contestant:
         return self.ended.get(host)
 
     def kill(self, host):
-        self.jobs[host].kill()
-        self.jobs.pop(host).wait()
+        _end(self.jobs.pop(host))
 
     def verify(self, host):
         """Byte by byte."""
@@ -121,8 +129,7 @@ class Contestant:
 
     def clean(self):
         for child in [*self.jobs.values(), *self.servers]:
-            child.kill()
-            child.wait()
+            _end(child)
         for host in self.lab.hosts:
             host.children = [child for child in host.children if child.poll() is None]
             shutil.rmtree(self.out(host), ignore_errors=True)

@@ -3,8 +3,10 @@
 """The pure parts of the benchmark: scenarios, what /proc says, medians."""
 
 import hashlib
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
 
+import contestants  # noqa: E402
 import measure  # noqa: E402
 import metainfo  # noqa: E402
 import plot  # noqa: E402
@@ -22,6 +25,31 @@ import scenarios  # noqa: E402
 import sparse  # noqa: E402
 
 FILES = ["a.safetensors", "b.safetensors", "c.safetensors", "config.json"]
+
+
+class Cleaning(unittest.TestCase):
+    def test_what_a_contestant_started_ends_with_it_children_included(self):
+        lab = type("Lab", (), {"sample": None, "hosts": []})()
+        contestant = contestants.Contestant(lab, None)
+        for jobs in (lambda child: contestant.jobs.update(one=child), contestant.servers.append):
+            child = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True)
+            grandchild = int(child.stdout.readline())
+            child.stdout.close()
+            jobs(child)
+            self.assertTrue(lives(grandchild))
+            contestant.clean()
+            contestant.jobs.clear()
+            deadline = time.monotonic() + 10
+            while lives(grandchild) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            self.assertFalse(lives(grandchild))
+
+
+def lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 class Scenarios(unittest.TestCase):
