@@ -48,7 +48,8 @@ struct Message
   GArray *says[N_SAYS];
   GArray *listeners; /* nodes it reaches in time */
   guint uploads, queued;
-  guint64 rate; /* of the sender's link, as measured */
+  guint64 rate;     /* of the sender's link, as measured */
+  guint64 hub_rate; /* what it gets from the Hub */
 };
 
 typedef struct
@@ -84,7 +85,7 @@ typedef struct
   Message *message;        /* being collected, or NULL */
   ExoWireBuilder *builder; /* the same, as it goes over the wire */
   ExoPace hub, lan;        /* what it gets */
-  guint64 told_rate;
+  guint64 told_rate, hub_rate;
   guint64 n_messages, n_cancels;
   double talk; /* bytes of announcements sent */
   gint64 wake_us;
@@ -227,6 +228,7 @@ flush_message (Sim *sim, Node *node)
   if (message == NULL)
     return;
   message->rate = node->told_rate;
+  message->hub_rate = node->hub_rate;
   message->uploads = node->uploads;
   message->queued = node->queue->length;
   if (is_there (node))
@@ -258,14 +260,20 @@ card_speed (const Sim *sim, const Node *node)
   return sim->setup->blind ? 0 : (guint64) node->link;
 }
 
+static gboolean
+reaches_hub (const Sim *sim, guint node)
+{
+  return node >= (guint) sim->setup->seeders;
+}
+
 /* What the daemon looks at twice a second. */
 static void
 measure (Sim *sim, Node *node)
 {
   guint64 best = exo_pace_best (&node->lan, EXO_PACE_LAN_US, now_us (sim));
 
-  exo_plan_set_hub (node->plan, TRUE, 0, exo_pace_rate (&node->hub, EXO_PACE_HUB_US, now_us (sim)),
-                    llround (sim->setup->hub_rtt_ms * 1000));
+  node->hub_rate = exo_pace_rate (&node->hub, EXO_PACE_HUB_US, now_us (sim));
+  exo_plan_set_hub (node->plan, TRUE, 0, node->hub_rate, llround (sim->setup->hub_rtt_ms * 1000));
   exo_plan_set_lan_rate (node->plan, exo_pace_rate (&node->lan, EXO_PACE_LAN_US, now_us (sim)));
   if (!exo_pace_is_news (node->told_rate, best))
     return;
@@ -297,6 +305,7 @@ hear (Sim *sim, Node *node, const Message *message)
           exo_plan_peer_claims (node->plan, peer, blob, s.first, s.n, now_us (sim));
       }
   exo_plan_peer_load (node->plan, peer, message->uploads, message->queued);
+  exo_plan_peer_hub (node->plan, peer, reaches_hub (sim, message->from), message->hub_rate);
   exo_plan_peer_link (node->plan, peer, card_speed (sim, &sim->nodes[message->from]),
                       message->rate);
 }
@@ -547,7 +556,7 @@ meet (Sim *sim, Node *node, Node *other)
   g_array_index (node->by_peer, guint, peer) = other->index;
   g_array_append_val (other->listeners, node->index);
   exo_plan_peer_link (node->plan, peer, card_speed (sim, other), other->told_rate);
-  exo_plan_peer_hub (node->plan, peer, other->index >= (guint) sim->setup->seeders, 0);
+  exo_plan_peer_hub (node->plan, peer, reaches_hub (sim, other->index), other->hub_rate);
   exo_plan_peer_aside (node->plan, peer, !other->core);
   for (guint b = 0; b < sim->n_blobs; b++)
     {

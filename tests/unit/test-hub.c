@@ -235,7 +235,7 @@ a_signed_address_is_asked_for_once (void)
   exo_hub_get_state (f.hub, &state);
   CU_ASSERT_EQUAL (state.requests, 5);
   CU_ASSERT_EQUAL (state.bytes, ENTITY + 10);
-  CU_ASSERT_TRUE (state.reachable && state.has_token && state.rate > 0 && state.first_byte_us > 0);
+  CU_ASSERT_TRUE (state.reachable && state.has_token && state.first_byte_us > 0);
   teardown (&f);
 }
 

@@ -575,7 +575,7 @@ slow_peers_are_left_out_of_the_ranking (void)
     guint runs;
   } rows[] = {
     { 100 * MIB, 0, 1 }, { 26 * MIB, 0, 1 }, { 20 * MIB, 0, 2 },
-    { 0, 90 * MIB, 1 },  { 0, 15 * MIB, 1 }, { 0, 10 * MIB, 2 },
+    { 0, 90 * MIB, 1 },  { 0, 8 * MIB, 1 },  { 0, 6 * MIB, 2 }, /* the others have 54 on average */
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -590,13 +590,47 @@ slow_peers_are_left_out_of_the_ranking (void)
           g_autofree char *id = g_strdup_printf ("%032x", p);
           ExoPlanPeer peer = exo_plan_add_peer (plan, id, p == 1 ? 100 * MIB : rows[i].link);
 
-          exo_plan_peer_hub (plan, peer, TRUE, p == 1 ? 100 * MIB : rows[i].hub);
+          exo_plan_peer_hub (plan, peer, TRUE, p % 2 == 1 ? 100 * MIB : rows[i].hub);
           exo_plan_peer_wants (plan, peer, blob, TRUE);
         }
       exo_plan_set_hub (plan, TRUE, 0, 0, 0);
       while (exo_plan_next (plan, 0, &action))
         runs++;
       CU_ASSERT_EQUAL (runs, rows[i].runs); /* 1 among more than 8 nodes, 2 among 2 */
+    }
+}
+
+/* Its LAN may be slow, and then they would wait for it. Of two nodes the slower one leaves the Hub to the other. */
+static void
+one_line_of_its_own_does_not_keep_the_others_from_the_hub (void)
+{
+  static const struct
+  {
+    guint n_others;
+    guint64 own, others, fastest;
+    gboolean claims;
+  } rows[] = {
+    { 0, 9 * MIB, 0, 100 * MIB, FALSE },         { 6, 9 * MIB, 9 * MIB, 100 * MIB, TRUE },
+    { 6, 9 * MIB, 9 * MIB, G_MAXUINT64, FALSE }, /* whoever says so, nothing overflows */
+    { 6, 1 * MIB, 9 * MIB, 9 * MIB, FALSE },     { 6, 0, 9 * MIB, 100 * MIB, TRUE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (ExoPlan) plan = exo_plan_new (ids[0], 1, NULL);
+      ExoPlanBlob blob = exo_plan_add_blob (plan, "oid", 400 * PIECE, NULL, TRUE, TRUE);
+      ExoPlanAction action;
+
+      for (guint p = 0; p <= rows[i].n_others; p++)
+        {
+          g_autofree char *id = g_strdup_printf ("%032x", p + 1);
+          ExoPlanPeer peer = exo_plan_add_peer (plan, id, 0);
+
+          exo_plan_peer_hub (plan, peer, TRUE, p == 0 ? rows[i].fastest : rows[i].others);
+          exo_plan_peer_wants (plan, peer, blob, TRUE);
+        }
+      exo_plan_set_hub (plan, TRUE, 0, rows[i].own, 0);
+      CU_ASSERT_EQUAL (exo_plan_next (plan, 0, &action), rows[i].claims);
     }
 }
 
@@ -2114,6 +2148,7 @@ EXO_SUITE ("plan",
            TEST (nodes_with_equal_membership_rank_themselves_apart),
            TEST (the_hub_window_is_bounded_by_position),
            TEST (slow_peers_are_left_out_of_the_ranking),
+           TEST (one_line_of_its_own_does_not_keep_the_others_from_the_hub),
            TEST (links_are_compared_with_their_like),
            TEST (a_slow_node_claims_only_when_nobody_else_does),
            TEST (a_slow_node_claims_when_it_is_alone),

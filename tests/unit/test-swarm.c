@@ -433,6 +433,32 @@ of_many_neighbours_some_are_enough (void)
     lab_node_close (&nodes[i]);
 }
 
+/* Of two that thought more of each other than of themselves neither would ask the Hub. */
+static void
+what_is_told_of_the_hub_is_what_this_node_goes_by (void)
+{
+  LabNode node;
+  ExoSwarm *swarm;
+  g_autoptr (ExoWireHello) at_first = NULL;
+  g_autoptr (ExoWireHello) later = NULL;
+  gint64 now_us;
+
+  lab_node_open (&node, "one", NULL);
+  swarm = node.engine->swarm;
+  lab_wait_state (lab_node_pull (&node, LAB_MODEL), EXO_TRANSFER_COMPLETE);
+  at_first = exo_swarm_subscription (swarm);
+  CU_ASSERT_EQUAL (at_first->hub_rate, exo_rates_of_hub (swarm));
+  now_us = g_get_monotonic_time ();
+  exo_pace_forget (&swarm->hub_pace, now_us);
+  exo_pace_begin (&swarm->hub_pace, now_us);
+  exo_pace_add (&swarm->hub_pace, 6000000, now_us + 2 * G_USEC_PER_SEC);
+  exo_pace_end (&swarm->hub_pace, now_us + 2 * G_USEC_PER_SEC);
+  later = exo_swarm_subscription (swarm);
+  CU_ASSERT_EQUAL (later->hub_rate, 3000000);
+  CU_ASSERT_EQUAL (exo_rates_of_hub (swarm), 3000000);
+  lab_node_close (&node);
+}
+
 int
 main (void)
 {
@@ -445,6 +471,7 @@ main (void)
     TEST (what_a_neighbour_has_is_not_forgotten_while_it_says_so_anew),
     TEST (of_many_neighbours_strangers_are_asked_and_left),
     TEST (of_many_neighbours_some_are_enough),
+    TEST (what_is_told_of_the_hub_is_what_this_node_goes_by),
     CU_TEST_INFO_NULL
   };
   int result;

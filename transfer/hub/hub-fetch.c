@@ -28,7 +28,6 @@
 #define RENEWALS_MAX    4u /* of a signed address, without a byte between them */
 #define ODD_ANSWERS_MAX 3u /* for other bytes than those asked for */
 #define EXPIRY_MARGIN_S 30
-#define RATE_SAMPLE_MIN (64u << 10) /* bytes; less says more about the round trip */
 
 typedef struct
 {
@@ -52,11 +51,10 @@ struct ExoHubFetch
   guint64 written; /* contiguous, by all requests so far but the one under way */
   guint64 told;    /* to progress */
 
-  char *key;        /* of the address */
-  ExoFetch *fetch;  /* (nullable): under way */
-  char *url;        /* of the request under way or before */
-  guint url_serial; /* of the address it used; 0 if it resolves */
-  gint64 started_us;
+  char *key;            /* of the address */
+  ExoFetch *fetch;      /* (nullable): under way */
+  char *url;            /* of the request under way or before */
+  guint url_serial;     /* of the address it used; 0 if it resolves */
   guint64 counted;      /* bytes of the request under way that the Hub's total has */
   guint source;         /* waiting; 0 if not */
   Address *joined;      /* (nullable): one of its waiters */
@@ -371,19 +369,6 @@ count_bytes (ExoHubFetch *fetch, guint64 n)
 }
 
 static void
-note_rate (ExoHubFetch *fetch, const ExoFetchResult *result)
-{
-  gint64 took = g_get_monotonic_time () - fetch->started_us - result->first_byte_us;
-  guint64 rate;
-
-  if (result->n_received < RATE_SAMPLE_MIN || took <= 0)
-    return;
-  rate = (guint64) ((double) result->n_received * G_USEC_PER_SEC / (double) took);
-  fetch->hub->state.rate =
-      fetch->hub->state.rate == 0 ? rate : (fetch->hub->state.rate / 10) * 7 + (rate / 10) * 3;
-}
-
-static void
 tell_progress (ExoHubFetch *fetch, guint64 written)
 {
   if (written <= fetch->told)
@@ -427,10 +412,7 @@ on_done (ExoFetch *under_way, const ExoFetchResult *result, const GError *error,
   if (result->n_written > 0)
     fetch->attempt = fetch->renewals = fetch->odd_answers = fetch->redirects = 0;
   if (error == NULL)
-    {
-      note_rate (fetch, result);
-      finish (fetch, NULL);
-    }
+    finish (fetch, NULL);
   else if (g_error_matches (error, EXO_TRANSFER_ERROR, EXO_TRANSFER_ERROR_FAILED) &&
            result->status != 0)
     on_status (fetch, result);
@@ -473,7 +455,6 @@ request (ExoHubFetch *fetch, const char *url, guint serial)
     }
   fetch->url_serial = serial;
   fetch->counted = 0;
-  fetch->started_us = g_get_monotonic_time ();
   hub->state.requests++;
   fetch->fetch = exo_fetcher_start (hub->fetcher, &fetch_request, &callbacks, fetch);
 }

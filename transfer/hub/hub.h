@@ -37,7 +37,6 @@ typedef struct
   guint n_fetches;    /* exo_hub_fetch() under way */
   gboolean reachable; /* the last exchange got an HTTP answer below 500 (TRUE before the first) */
   gint64 blocked_until_us; /* monotonic: back-off or rate limit; 0 if none */
-  guint64 rate;            /* bytes/s, smoothed over single fetches; 0 unknown */
   gint64 first_byte_us;    /* smoothed time to the first byte; 0 unknown */
   gboolean has_token;
 } ExoHubState;

@@ -54,6 +54,32 @@ has_slow_link (const Link *link, const Link *best)
          is_slower (link->speed, best->speed, EXO_PLAN_SLOW_LINK);
 }
 
+/* What nodes get from the Hub, of those that know it. */
+typedef struct
+{
+  guint64 total;
+  guint n;
+} HubRates;
+
+static void
+count_hub_rate (HubRates *rates, guint64 rate)
+{
+  if (rate == 0)
+    return;
+  rates->total += MIN (rate, EXO_PLAN_RATE_MAX);
+  rates->n++;
+}
+
+/* Compared with what the others get on average: the fastest may have a line of its own, and a LAN so slow that nobody is to wait
+ * for what it fetches. @rates: @rate is one of them */
+static gboolean
+is_slow_at_hub (const HubRates *rates, guint64 rate)
+{
+  guint64 own = MIN (rate, EXO_PLAN_RATE_MAX);
+
+  return rates->n > 1 && is_slower (own, (rates->total - own) / (rates->n - 1), EXO_PLAN_SLOW_HUB);
+}
+
 static void
 keep_best (Link *best, const Link *link)
 {
@@ -67,7 +93,7 @@ void
 exo_plan_update_members (const ExoPlan *plan, Blob *blob)
 {
   Link best_link = plan->link;
-  guint64 best_hub = plan->hub_rate;
+  HubRates hub_rates = { 0 };
   gboolean led = FALSE;
 
   if (blob->members_epoch == plan->members_epoch)
@@ -75,6 +101,7 @@ exo_plan_update_members (const ExoPlan *plan, Blob *blob)
   blob->members_epoch = plan->members_epoch;
   g_array_set_size (blob->members, 0);
   g_array_set_size (blob->wanters, 0);
+  count_hub_rate (&hub_rates, plan->hub_rate);
   for (guint s = 0; s < plan->peers->len; s++)
     {
       const Peer *peer = g_ptr_array_index (plan->peers, s);
@@ -84,7 +111,7 @@ exo_plan_update_members (const ExoPlan *plan, Blob *blob)
       if (!competes (blob, peer))
         continue;
       keep_best (&best_link, &peer->link);
-      best_hub = MAX (best_hub, peer->hub_rate);
+      count_hub_rate (&hub_rates, peer->hub_rate);
       led = led || !peer->aside;
     }
   blob->led = led && plan->aside;
@@ -94,13 +121,12 @@ exo_plan_update_members (const ExoPlan *plan, Blob *blob)
       const Peer *peer = g_ptr_array_index (plan->peers, s);
 
       if (competes (blob, peer) && !(led && peer->aside) &&
-          !has_slow_link (&peer->link, &best_link) &&
-          !is_slower (peer->hub_rate, best_hub, EXO_PLAN_SLOW_HUB))
+          !has_slow_link (&peer->link, &best_link) && !is_slow_at_hub (&hub_rates, peer->hub_rate))
         g_array_append_val (blob->members, peer->hash);
     }
-  blob->self_in = !plan->aside && (blob->members->len == 0 ||
-                                   (!has_slow_link (&plan->link, &best_link) &&
-                                    !is_slower (plan->hub_rate, best_hub, EXO_PLAN_SLOW_HUB)));
+  blob->self_in =
+      !plan->aside && (blob->members->len == 0 || (!has_slow_link (&plan->link, &best_link) &&
+                                                   !is_slow_at_hub (&hub_rates, plan->hub_rate)));
 }
 
 /* How many members go before this node; stops counting at @limit. */

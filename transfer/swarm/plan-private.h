@@ -41,7 +41,8 @@ G_BEGIN_DECLS
 #define EXO_PLAN_STALL_PIECES   8u /* times the time of a piece at the known rate: 4 runs share it */
 #define EXO_PLAN_SLOW_LINK      4u                   /* times slower than the fastest link */
 #define EXO_PLAN_FAST_LINK      100000000u           /* bytes/s; slow compared with nothing */
-#define EXO_PLAN_SLOW_HUB       8u                   /* times slower than the fastest at the Hub */
+#define EXO_PLAN_RATE_MAX       (1ull << 40)         /* bytes/s; more counts as that */
+#define EXO_PLAN_SLOW_HUB       8u                   /* times slower than the others at the Hub */
 #define EXO_PLAN_DETOUR_BEGIN   4u                   /* times faster than the LAN must the Hub be */
 #define EXO_PLAN_DETOUR_END     2u                   /* and stay */
 #define EXO_PLAN_DETOUR_US      (2 * G_USEC_PER_SEC) /* so long before it counts */

@@ -45,11 +45,12 @@ report_detour (ExoSwarm *swarm)
                  : "what neighbours have is fetched from them alone again");
 }
 
-/* A rate that is set is known before anything was measured. */
-static guint64
-hub_rate (ExoSwarm *swarm, gint64 now_us)
+/* A rate that is set is known before anything was measured. What is told is what the plan goes by: nodes that said more of
+ * themselves than they count on would all leave the Hub to one another. */
+guint64
+exo_rates_of_hub (ExoSwarm *swarm)
 {
-  guint64 rate = exo_pace_rate (&swarm->hub_pace, EXO_PACE_HUB_US, now_us);
+  guint64 rate = exo_pace_rate (&swarm->hub_pace, EXO_PACE_HUB_US, g_get_monotonic_time ());
 
   if (swarm->hub_limit == 0)
     return rate;
@@ -61,12 +62,12 @@ exo_rates_tell (ExoSwarm *swarm)
 {
   gint64 now_us = g_get_monotonic_time ();
   guint64 best = exo_pace_best (&swarm->lan_pace, EXO_PACE_LAN_US, now_us);
+  guint64 hub_rate = exo_rates_of_hub (swarm);
   ExoHubState hub;
 
   exo_swarm_hub_state (swarm, &hub);
-  exo_announcer_hub (swarm->announcer, hub.reachable, hub.rate);
-  exo_plan_set_hub (swarm->plan, hub.reachable, hub.blocked_until_us, hub_rate (swarm, now_us),
-                    hub.first_byte_us);
+  exo_announcer_hub (swarm->announcer, hub.reachable, hub_rate);
+  exo_plan_set_hub (swarm->plan, hub.reachable, hub.blocked_until_us, hub_rate, hub.first_byte_us);
   exo_plan_set_lan_rate (swarm->plan, exo_pace_rate (&swarm->lan_pace, EXO_PACE_LAN_US, now_us));
   tell_neighbours_rates (swarm, now_us);
   if (!exo_pace_is_news (swarm->link.rate, best))

@@ -197,6 +197,7 @@ void exo_rates_begin (ExoSwarm *swarm, const char *source_id); /* a fetch */
 void exo_rates_add (ExoSwarm *swarm, const char *source_id, guint64 bytes);
 void exo_rates_end (ExoSwarm *swarm, const char *source_id);
 void exo_rates_tell (ExoSwarm *swarm);                     /* what is known now */
+guint64 exo_rates_of_hub (ExoSwarm *swarm);                /* bytes/s, 0 unknown */
 void exo_rates_set_speed (ExoSwarm *swarm, guint64 speed); /* of this node's fastest card */
 /* What comes next may go over other neighbours, or over another network altogether. */
 void exo_rates_forget_lan (ExoSwarm *swarm);

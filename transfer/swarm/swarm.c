@@ -77,9 +77,6 @@ exo_swarm_hub_state (ExoSwarm *swarm, ExoHubState *out_state)
 {
   exo_hub_get_state (swarm->hub, out_state);
   out_state->reachable = out_state->reachable && !swarm->hub_denied;
-  if (swarm->hub_limit > 0)
-    out_state->rate =
-        out_state->rate > 0 ? MIN (out_state->rate, swarm->hub_limit) : swarm->hub_limit;
 }
 
 static void
@@ -172,7 +169,7 @@ exo_swarm_subscription (ExoSwarm *swarm)
   hello->name = g_strdup (swarm->node_name);
   hello->port = exo_lan_server_port (swarm->server);
   hello->hub = state.reachable;
-  hello->hub_rate = state.rate;
+  hello->hub_rate = exo_rates_of_hub (swarm);
   hello->link = swarm->link;
   hello->blobs = exo_wire_blobs_new ();
   for (guint i = 0; i < jobs->len; i++)
