@@ -631,6 +631,35 @@ connections_are_used_again (void)
   teardown (&f);
 }
 
+static void
+nothing (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
+{
+  script_reply_printf (reply, "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+static void
+what_is_to_prove_that_the_way_is_open_goes_over_a_new_connection (void)
+{
+  Fixture f;
+  g_autofree char *url = NULL;
+
+  setup (&f, nothing);
+  url = script_server_url (f.server, "/");
+  for (guint i = 0; i < 4; i++)
+    {
+      f.done = FALSE;
+      exo_fetcher_start (
+          f.fetcher,
+          &(ExoFetchRequest){
+              .mode = EXO_FETCH_TO_MEMORY, .method = "HEAD", .url = url, .fresh = i >= 2 },
+          &callbacks, &f);
+      wait_done (&f);
+      CU_ASSERT_EQUAL (f.status, 204);
+      CU_ASSERT_EQUAL (script_server_n_connections (f.server), MAX (1, i));
+    }
+  teardown (&f);
+}
+
 /* Lines -------------------------------------------------------------------------------------------- */
 
 static void
@@ -1045,6 +1074,7 @@ EXO_SUITE ("fetcher",
            TEST (one_byte_past_the_limit_is_too_large),
            TEST (headers_are_bounded),
            TEST (connections_are_used_again),
+           TEST (what_is_to_prove_that_the_way_is_open_goes_over_a_new_connection),
            TEST (a_second_request_goes_behind_the_first),
            TEST (what_waits_behind_a_connection_that_ends_is_asked_for_anew),
            TEST (cancelling_what_waits_leaves_the_first_alone),

@@ -119,6 +119,90 @@ the_hub_is_not_asked_before_the_neighbours_were_heard (void)
   lab_node_close (&node);
 }
 
+static gboolean
+hub_is_away (gconstpointer node)
+{
+  return !((const LabNode *) node)->engine->swarm->hub_reachable;
+}
+
+static gboolean
+hub_is_there (gconstpointer node)
+{
+  return ((const LabNode *) node)->engine->swarm->hub_reachable;
+}
+
+/* Nothing is under way at the Hub, so nothing that is fetched tells that it is back. */
+static void
+a_hub_that_was_away_is_asked_until_it_answers (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+
+  lab_node_open (&node, "one", NULL);
+  transfer = lab_pull_half (&node);
+  CU_ASSERT_TRUE (exo_transfer_pause (transfer, NULL));
+  stand_in_down (engine_lab.hub);
+  exo_engine_network_changed (node.engine);
+  lab_wait (hub_is_away, &node);
+  stand_in_reset (engine_lab.hub);
+  CU_ASSERT_TRUE (exo_transfer_resume (transfer, NULL));
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+}
+
+static gboolean
+may_use_the_hub (ExoSwarm *swarm)
+{
+  gboolean may = FALSE;
+  GHashTableIter iter;
+  ExoJob *job;
+
+  g_hash_table_iter_init (&iter, swarm->jobs);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &job))
+    may = may || job->hub_allowed;
+  return may;
+}
+
+/* The neighbours have had the time that they get. */
+static void
+reach_deadline (ExoSwarm *swarm)
+{
+  guint was = swarm->informed_source;
+
+  CU_ASSERT_NOT_EQUAL_FATAL (was, 0);
+  g_source_set_ready_time (g_main_context_find_source_by_id (NULL, was), 0);
+  while (swarm->informed_source == was)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static void
+who_is_cut_off_begins_nothing_at_the_hub (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoSwarm *swarm;
+
+  lab_node_open (&node, "one", NULL);
+  swarm = node.engine->swarm;
+  transfer = lab_pull_half (&node);
+  CU_ASSERT_TRUE (may_use_the_hub (swarm));
+  stand_in_down (engine_lab.hub);
+  swarm->isolated = TRUE; /* as when the last neighbour falls silent */
+  exo_swarm_gather (swarm);
+  lab_wait (hub_is_away, &node);
+  reach_deadline (swarm);
+  CU_ASSERT_FALSE (may_use_the_hub (swarm));
+  stand_in_reset (engine_lab.hub);
+  lab_wait (hub_is_there, &node);
+  CU_ASSERT_FALSE (may_use_the_hub (swarm)); /* the neighbours are back in a moment */
+  reach_deadline (swarm);
+  CU_ASSERT_TRUE (may_use_the_hub (swarm)); /* or not */
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+}
+
 static void
 say_nothing (const ScriptRequest *request, ScriptReply *reply, gpointer user_data)
 {
@@ -466,6 +550,8 @@ main (void)
     TEST (who_talks_nonsense_is_named_once_and_not_waited_for),
     TEST (who_breaks_off_time_after_time_is_not_waited_for),
     TEST (the_hub_is_not_asked_before_the_neighbours_were_heard),
+    TEST (a_hub_that_was_away_is_asked_until_it_answers),
+    TEST (who_is_cut_off_begins_nothing_at_the_hub),
     TEST (who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not),
     TEST (what_is_found_later_is_told_to_who_waits_for_it),
     TEST (what_a_neighbour_has_is_not_forgotten_while_it_says_so_anew),

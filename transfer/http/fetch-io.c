@@ -137,6 +137,7 @@ set_transport (ExoFetch *fetch)
   curl_easy_setopt (easy, CURLOPT_CONNECTTIMEOUT_MS, (long) fetch->connect_timeout_ms);
   curl_easy_setopt (easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l);
   curl_easy_setopt (easy, CURLOPT_PIPEWAIT, 0l);
+  curl_easy_setopt (easy, CURLOPT_FRESH_CONNECT, fetch->fresh ? 1l : 0l);
   if (fetch->mode == EXO_FETCH_TO_FILE)
     curl_easy_setopt (easy, CURLOPT_BUFFERSIZE, FILE_BUFFER);
   if (fetch->lan || fetch->mode == EXO_FETCH_TO_FILE)

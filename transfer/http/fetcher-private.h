@@ -60,7 +60,7 @@ struct ExoFetch
   char *url;
   char **headers; /* (nullable) */
   GBytes *body;   /* (nullable) */
-  gboolean lan, limited;
+  gboolean lan, limited, fresh;
   guint connect_timeout_ms, stall_timeout_ms;
   gsize max_body;
   guint64 first, length, total;

@@ -87,6 +87,7 @@ fetch_new (const ExoFetchRequest *request, const ExoFetchCallbacks *callbacks, g
   fetch->body = request->body != NULL ? g_bytes_ref (request->body) : NULL;
   fetch->lan = request->lan;
   fetch->limited = request->limited;
+  fetch->fresh = request->fresh;
   fetch->connect_timeout_ms =
       request->connect_timeout_ms != 0 ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS;
   fetch->stall_timeout_ms =

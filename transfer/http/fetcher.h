@@ -35,6 +35,7 @@ typedef struct
   GBytes *body;               /* (nullable): of a POST */
   gboolean lan;               /* to a neighbour: never through a proxy */
   gboolean limited;           /* see exo_fetcher_set_rate() */
+  gboolean fresh;             /* over a new connection: an open one may only seem to be */
   guint connect_timeout_ms;   /* 0: 10 s */
   guint stall_timeout_ms;     /* nothing received for this long: UNREACHABLE; 0: 30 s */
   gsize max_body;             /* TO_MEMORY: bytes; LINES: bytes in one line. Past it: TOO_LARGE */

@@ -209,6 +209,7 @@ exo_hub_probe (ExoHub *hub)
                                       .mode = EXO_FETCH_TO_MEMORY,
                                       .method = "HEAD",
                                       .url = url,
+                                      .fresh = TRUE,
                                       .connect_timeout_ms = PROBE_TIMEOUT_MS,
                                       .stall_timeout_ms = hub->times.stall_timeout_ms,
                                   },

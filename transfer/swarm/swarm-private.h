@@ -86,6 +86,7 @@ struct ExoSwarm
   gboolean settled;  /* the neighbours present at the start are known */
   gboolean isolated; /* all neighbours fell silent: they may be back any moment */
   gboolean hub_reachable;
+  guint ask_hub_source, ask_hub_s; /* while it is not; the delay, doubled each time */
   gboolean hub_denied; /* by the user, for now */
   guint64 hub_limit;   /* bytes/s, as the user wants it; 0: none */
   gboolean pausing;    /* informed_source is the pause before the Hub is asked */

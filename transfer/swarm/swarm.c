@@ -23,6 +23,11 @@
 /* After a network was away: mDNS finds a neighbour anew in one to two seconds. */
 #define GATHER_MS 3000
 
+#define ASK_HUB_FIRST_S 1u
+#define ASK_HUB_MAX_S   60u
+
+static void ask_hub_later (ExoSwarm *swarm);
+
 /* --- the pump ------------------------------------------------------------------------------ */
 
 static gboolean on_wake (gpointer user_data);
@@ -79,6 +84,33 @@ exo_swarm_hub_state (ExoSwarm *swarm, ExoHubState *out_state)
   out_state->reachable = out_state->reachable && !swarm->hub_denied;
 }
 
+/* While the Hub is out of reach the plan begins no fetch from it, and without one nothing is heard of it: who still wants
+ * something asks. */
+static gboolean
+ask_hub (gpointer user_data)
+{
+  ExoSwarm *swarm = user_data;
+  ExoHubState state;
+
+  exo_hub_get_state (swarm->hub, &state);
+  swarm->ask_hub_source = 0;
+  if (state.n_fetches == 0)
+    exo_hub_probe (swarm->hub);
+  swarm->ask_hub_s = MIN (swarm->ask_hub_s * 2, ASK_HUB_MAX_S);
+  ask_hub_later (swarm);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+ask_hub_later (ExoSwarm *swarm)
+{
+  ExoHubState state;
+
+  exo_hub_get_state (swarm->hub, &state);
+  if (swarm->ask_hub_source == 0 && !state.reachable && g_hash_table_size (swarm->jobs) > 0)
+    swarm->ask_hub_source = g_timeout_add_seconds (swarm->ask_hub_s, ask_hub, swarm);
+}
+
 static void
 on_hub_changed (ExoHub *hub, gpointer user_data)
 {
@@ -88,6 +120,9 @@ on_hub_changed (ExoHub *hub, gpointer user_data)
   exo_swarm_hub_state (swarm, &state);
   exo_rates_tell (swarm);
   exo_swarm_pump_soon (swarm);
+  swarm->ask_hub_s = ASK_HUB_FIRST_S;
+  g_clear_handle_id (&swarm->ask_hub_source, g_source_remove);
+  ask_hub_later (swarm);
   /* Where the Hub was out of reach the neighbours probably were, too: they are heard first. */
   if (state.reachable && !swarm->hub_reachable && swarm->isolated)
     exo_swarm_gather (swarm);
@@ -201,6 +236,16 @@ allow_hub (ExoSwarm *swarm)
   exo_swarm_pump_soon (swarm);
 }
 
+/* It is this node that is not reached, not they that are gone. */
+static gboolean
+is_cut_off (ExoSwarm *swarm)
+{
+  ExoHubState state;
+
+  exo_hub_get_state (swarm->hub, &state);
+  return swarm->isolated && !state.reachable && g_hash_table_size (swarm->jobs) > 0;
+}
+
 static gboolean
 on_informed_deadline (gpointer user_data)
 {
@@ -212,6 +257,9 @@ on_informed_deadline (gpointer user_data)
   /* More was asked for during the pause, and who has it did not say yet. */
   if (pausing && !exo_swarm_is_informed (swarm))
     swarm->informed_source = g_timeout_add (INFORMED_DEADLINE_MS, on_informed_deadline, swarm);
+  /* What is begun at the Hub now would come in the moment in which the neighbours are back as well. */
+  else if (is_cut_off (swarm))
+    swarm->informed_source = g_timeout_add (GATHER_MS, on_informed_deadline, swarm);
   else
     allow_hub (swarm);
   return G_SOURCE_REMOVE;
@@ -251,7 +299,7 @@ exo_swarm_check_informed (ExoSwarm *swarm)
 }
 
 /* Whoever fell silent to this node alone has gone on without it: what it claimed was taken over, what it lacks they have. So the Hub
- * is left alone until the neighbours were heard, or had their time. */
+ * is left alone until the neighbours were heard, or had their time. Whether the Hub fell silent, too, is asked meanwhile. */
 void
 exo_swarm_gather (ExoSwarm *swarm)
 {
@@ -274,6 +322,7 @@ exo_swarm_gather (ExoSwarm *swarm)
   g_clear_handle_id (&swarm->informed_source, g_source_remove);
   swarm->pausing = FALSE;
   swarm->informed_source = g_timeout_add (GATHER_MS, on_informed_deadline, swarm);
+  exo_hub_probe (swarm->hub);
 }
 
 static gboolean
@@ -287,6 +336,7 @@ subscribe (gpointer user_data)
     swarm->informed_source = g_timeout_add (INFORMED_DEADLINE_MS, on_informed_deadline, swarm);
   exo_company_forget (swarm);
   exo_company_subscribe (swarm, hello, TRUE);
+  ask_hub_later (swarm);
   return G_SOURCE_REMOVE;
 }
 
@@ -432,6 +482,7 @@ exo_swarm_new (const ExoSwarmConfig *config,
   swarm->cancellable = g_cancellable_new ();
   exo_plan_set_hub (swarm->plan, TRUE, 0, 0, 0);
   swarm->hub_reachable = TRUE;
+  swarm->ask_hub_s = ASK_HUB_FIRST_S;
   exo_hub_set_watch (hub, on_hub_changed, swarm);
   return swarm;
 }
@@ -460,6 +511,7 @@ exo_swarm_stop (ExoSwarm *swarm)
   g_clear_handle_id (&swarm->informed_source, g_source_remove);
   g_clear_handle_id (&swarm->rates_source, g_source_remove);
   g_clear_handle_id (&swarm->choose_source, g_source_remove);
+  g_clear_handle_id (&swarm->ask_hub_source, g_source_remove);
   /* What lands is not to set anything going again. */
   exo_hub_set_watch (swarm->hub, NULL, NULL);
   g_hash_table_remove_all (swarm->by_peer);
