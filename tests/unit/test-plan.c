@@ -1053,33 +1053,43 @@ a_hub_run_of_which_a_peer_has_the_rest_is_cancelled (void)
   CU_ASSERT_EQUAL (rig.n_cancels, 1);
 }
 
-/* The owner may be claiming it at this moment: who borrows it waits, and hears that before it asks. */
+/* How many of the first @n go before this node, ids[0] that is. */
+static guint
+n_before (Rig *rig, guint32 piece, guint n)
+{
+  const Blob *blob = exo_plan_find_blob (rig->plan, rig->blob);
+  guint64 own = exo_plan_score (blob, piece, exo_plan_hash_text (ids[0]));
+  guint before = 0;
+
+  for (guint i = 1; i < n; i++)
+    before += exo_plan_score (blob, piece, exo_plan_hash_text (ids[i])) > own;
+  return before;
+}
+
+/* Who goes before may be claiming it at this moment: who takes it nevertheless waits for each of them, and hears that before it asks. */
 static void
-what_another_ranks_first_for_is_borrowed (void)
+what_others_rank_first_for_is_said_to_be (void)
 {
   g_auto (Rig) rig = { 0 };
   ExoPlanAction action;
-  guint n_own = 0, n_borrowed = 0;
+  guint n_of[3] = { 0 };
 
-  rig_init (&rig, "................", 1, NULL);
+  rig_init (&rig, "................", 2, NULL);
   rig_hub (&rig);
   rig_wants (&rig, 1);
+  rig_wants (&rig, 2);
   while (exo_plan_next (rig.plan, rig.now_us, &action))
     {
       /* Blobs of this size have units of one piece. */
-      gboolean own = exo_plan_score (exo_plan_find_blob (rig.plan, rig.blob), action.first,
-                                     exo_plan_hash_text (ids[0])) >
-                     exo_plan_score (exo_plan_find_blob (rig.plan, rig.blob), action.first,
-                                     exo_plan_hash_text (ids[1]));
+      guint before = n_before (&rig, action.first, 3);
 
       CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
-      CU_ASSERT_EQUAL (action.borrowed, !own);
-      n_own += own;
-      n_borrowed += !own;
+      CU_ASSERT_EQUAL (action.rank, before);
+      n_of[before]++;
       exo_plan_piece_done (rig.plan, rig.blob, action.first, rig.now_us);
       exo_plan_fetch_ended (rig.plan, action.fetch, EXO_PLAN_ENDED_DONE, rig.now_us);
     }
-  CU_ASSERT_TRUE (n_own > 0 && n_borrowed > 0);
+  CU_ASSERT_TRUE (n_of[0] > 0 && n_of[1] > 0 && n_of[2] > 0);
 }
 
 /* Peers. ---------------------------------------------------------------------------------- */
@@ -2171,7 +2181,7 @@ EXO_SUITE ("plan",
            TEST (a_failed_run_is_tried_again_after_a_pause),
            TEST (without_hub_a_blob_waits_for_peers),
            TEST (a_hub_run_of_which_a_peer_has_the_rest_is_cancelled),
-           TEST (what_another_ranks_first_for_is_borrowed),
+           TEST (what_others_rank_first_for_is_said_to_be),
            TEST (one_request_is_in_flight_per_peer),
            TEST (a_peer_is_asked_again_when_its_fetch_is_ending),
            TEST (with_nobody_to_trade_with_it_goes_by_position_in_runs),

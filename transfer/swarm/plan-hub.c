@@ -332,7 +332,7 @@ next_free_run (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
   if (!begin_run (plan, &choice, choice.blob->hub_free, run_bytes (plan, choice.blob, n_nodes),
                   room, out_action))
     return FALSE;
-  out_action->borrowed = choice.rank > 0;
+  out_action->rank = choice.rank;
   return TRUE;
 }
 

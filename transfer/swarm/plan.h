@@ -56,8 +56,7 @@ typedef struct
   ExoPlanBlob blob;
   ExoPlanPeer peer; /* 0 for the Hub */
   guint32 first, n; /* pieces */
-  gboolean
-      borrowed; /* of the Hub: another node ranks first for it, and its own claim may be on its way: wait a little */
+  guint rank; /* of the Hub: nodes that go before this one, whose claims may be on their way */
 } ExoPlanAction;
 
 typedef enum
