@@ -15,8 +15,9 @@ _DISK = ('agent', 'curl', 'curl+sync', 'aria2', 'rsync')
 
 _LEAST = 512 * 10**6  # bytes of a model of which the table speaks
 _LARGE = (YARDSTICK, *PEERS)
-# Of 23 nodes, where all links are full at once: at 80 Mbit/s shaping alone takes more than one of the two cores, at 60 they are full.
-_SATURATED = 40 * MBIT
+# Of 23 nodes, where all links are full at once: at 80 Mbit/s shaping alone takes more than one of the two cores, at 60 they are full,
+# at 40 they are 95 % busy.
+_SATURATED = 32 * MBIT
 
 
 @dataclass(frozen=True)
