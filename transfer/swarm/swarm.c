@@ -26,8 +26,6 @@
 #define ASK_HUB_FIRST_S 1u
 #define ASK_HUB_MAX_S   60u
 
-static void ask_hub_later (ExoSwarm *swarm);
-
 /* --- the pump ------------------------------------------------------------------------------ */
 
 static gboolean on_wake (gpointer user_data);
@@ -83,6 +81,8 @@ exo_swarm_hub_state (ExoSwarm *swarm, ExoHubState *out_state)
   exo_hub_get_state (swarm->hub, out_state);
   out_state->reachable = out_state->reachable && !swarm->hub_denied;
 }
+
+static void ask_hub_later (ExoSwarm *swarm);
 
 /* While the Hub is out of reach the plan begins no fetch from it, and without one nothing is heard of it: who still wants
  * something asks. */
