@@ -648,6 +648,7 @@ what_is_to_prove_that_the_way_is_open_goes_over_a_new_connection (void)
   for (guint i = 0; i < 4; i++)
     {
       f.done = FALSE;
+      g_clear_pointer (&f.body, g_free);
       exo_fetcher_start (
           f.fetcher,
           &(ExoFetchRequest){

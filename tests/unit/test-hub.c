@@ -789,6 +789,26 @@ is_open (const char *answer)
   return open;
 }
 
+/* A timer of whole milliseconds that ends before it does would use up all tries within the last of them. */
+static void
+a_rate_limit_is_waited_for_to_its_end (void)
+{
+  for (guint i = 0; i < 20; i++)
+    {
+      Fixture f;
+
+      setup (&f, errors, cdn_good);
+      f.page = INFO ("false");
+      f.hub->state.blocked_until_us = g_get_monotonic_time () + 3500 + 37 * i;
+      exo_hub_is_open_async (f.hub, EXO_REPO_MODEL, "org/name", NULL, on_open, &f);
+      while (!f.listed)
+        g_main_context_iteration (NULL, TRUE);
+      CU_ASSERT_TRUE (f.open);
+      CU_ASSERT_PTR_NULL (f.error);
+      teardown (&f);
+    }
+}
+
 static void
 openness_is_asked_without_the_token (void)
 {
@@ -835,5 +855,6 @@ EXO_SUITE ("hub",
            TEST (all_pages_of_a_commit_are_read),
            TEST (a_listing_that_is_not_one_is_refused),
            TEST (the_hubs_errors_are_told_apart),
+           TEST (a_rate_limit_is_waited_for_to_its_end),
            TEST (openness_is_asked_without_the_token),
            TEST (offline_asks_nobody))

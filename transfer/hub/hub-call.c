@@ -66,7 +66,7 @@ on_waited (gpointer user_data)
 static void
 wait (ExoHubCall *call, gint64 us)
 {
-  call->source = g_timeout_add ((guint) (us / 1000), on_waited, call);
+  call->source = g_timeout_add ((guint) ((us + 999) / 1000), on_waited, call);
 }
 
 /* Another try, if there is time; otherwise the end with @error. */
