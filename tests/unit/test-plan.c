@@ -14,7 +14,7 @@
 #define KIB       ((guint64) 1024)
 #define MIB       (1024 * KIB)
 #define PIECE     (256 * KIB)
-#define RIG_PEERS 6
+#define RIG_PEERS 10
 #define RIG_DRAW  256
 
 static const char *const ids[] = {
@@ -22,6 +22,8 @@ static const char *const ids[] = {
   "00000000000000000000000000000003", "00000000000000000000000000000004",
   "00000000000000000000000000000005", "00000000000000000000000000000006",
   "00000000000000000000000000000007", "00000000000000000000000000000008",
+  "00000000000000000000000000000009", "0000000000000000000000000000000a",
+  "0000000000000000000000000000000b",
 };
 
 /* One plan, one blob, some peers; what the plan decided is drawn. */
@@ -1068,28 +1070,29 @@ n_before (Rig *rig, guint32 piece, guint n)
 
 /* Who goes before may be claiming it at this moment: who takes it nevertheless waits for each of them, and hears that before it asks. */
 static void
-what_others_rank_first_for_is_said_to_be (void)
+who_borrows_waits_for_those_who_go_before (void)
 {
   g_auto (Rig) rig = { 0 };
   ExoPlanAction action;
-  guint n_of[3] = { 0 };
+  guint n_at_once = 0, n_capped = 0;
 
-  rig_init (&rig, "................", 2, NULL);
+  rig_init (&rig, "................", G_N_ELEMENTS (ids) - 1, NULL);
   rig_hub (&rig);
-  rig_wants (&rig, 1);
-  rig_wants (&rig, 2);
+  for (guint p = 1; p < G_N_ELEMENTS (ids); p++)
+    rig_wants (&rig, p);
   while (exo_plan_next (rig.plan, rig.now_us, &action))
     {
       /* Blobs of this size have units of one piece. */
-      guint before = n_before (&rig, action.first, 3);
+      guint before = n_before (&rig, action.first, G_N_ELEMENTS (ids));
 
       CU_ASSERT_EQUAL (action.kind, EXO_PLAN_FETCH_HUB);
-      CU_ASSERT_EQUAL (action.rank, before);
-      n_of[before]++;
+      CU_ASSERT_EQUAL (action.wait_ms, 25 * MIN (before, 8));
+      n_at_once += before == 0;
+      n_capped += before > 8;
       exo_plan_piece_done (rig.plan, rig.blob, action.first, rig.now_us);
       exo_plan_fetch_ended (rig.plan, action.fetch, EXO_PLAN_ENDED_DONE, rig.now_us);
     }
-  CU_ASSERT_TRUE (n_of[0] > 0 && n_of[1] > 0 && n_of[2] > 0);
+  CU_ASSERT_TRUE (n_at_once > 0 && n_capped > 0);
 }
 
 /* Peers. ---------------------------------------------------------------------------------- */
@@ -2181,7 +2184,7 @@ EXO_SUITE ("plan",
            TEST (a_failed_run_is_tried_again_after_a_pause),
            TEST (without_hub_a_blob_waits_for_peers),
            TEST (a_hub_run_of_which_a_peer_has_the_rest_is_cancelled),
-           TEST (what_others_rank_first_for_is_said_to_be),
+           TEST (who_borrows_waits_for_those_who_go_before),
            TEST (one_request_is_in_flight_per_peer),
            TEST (a_peer_is_asked_again_when_its_fetch_is_ending),
            TEST (with_nobody_to_trade_with_it_goes_by_position_in_runs),

@@ -43,8 +43,8 @@ typedef struct
 
 void exo_hub_get_state (ExoHub *hub, ExoHubState *out_state);
 const char *exo_hub_endpoint (ExoHub *hub);
-/* Finds out whether it can be reached, with one HEAD over a new connection: whoever pulls while it is known to be away asks neighbours at once, and does
- * not wait for it first. */
+/* Finds out whether it can be reached, with one HEAD over a new connection: whoever pulls while it is known to be away asks
+ * neighbours at once, and does not wait for it first. */
 void exo_hub_probe (ExoHub *hub);
 /* Called whenever reachable or blocked_until_us changed. */
 void exo_hub_set_watch (ExoHub *hub,

@@ -7,11 +7,6 @@
 #include "transfer/swarm/swarm-private.h"
 
 #define PEER_CONNECT_TIMEOUT_MS 2000
-/* Time for a claim of the same that is on its way to be heard before a byte comes twice. Chosen, not derived: with it none did in the
- * lab (NOTES.md), whose links hold up to 30 ms of packets. */
-#define HESITATION_MS 25
-/* For each node that goes before; of so many at most, as long as news takes where all links are full. */
-#define HESITATIONS_MAX 8u
 /* A request may wait for an upload slot; longer than this another holder is the better choice. */
 #define PEER_STALL_TIMEOUT_MS 10000
 
@@ -253,9 +248,8 @@ exo_flight_start (ExoSwarm *swarm, const ExoPlanAction *action)
                          action->n);
   if (neighbour != NULL)
     start_from_peer (flight, neighbour);
-  else if (action->rank > 0)
-    flight->hesitation =
-        g_timeout_add (HESITATION_MS * MIN (action->rank, HESITATIONS_MAX), on_hesitated, flight);
+  else if (action->wait_ms > 0)
+    flight->hesitation = g_timeout_add (action->wait_ms, on_hesitated, flight);
   else
     start_from_hub (flight);
 }

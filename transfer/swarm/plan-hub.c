@@ -332,7 +332,7 @@ next_free_run (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
   if (!begin_run (plan, &choice, choice.blob->hub_free, run_bytes (plan, choice.blob, n_nodes),
                   room, out_action))
     return FALSE;
-  out_action->rank = choice.rank;
+  out_action->wait_ms = EXO_PLAN_BORROW_WAIT_MS * MIN (choice.rank, EXO_PLAN_BORROW_NODES);
   return TRUE;
 }
 

@@ -36,7 +36,11 @@ G_BEGIN_DECLS
 #define EXO_PLAN_BACKOFF_MAX_US (8 * G_USEC_PER_SEC)
 #define EXO_PLAN_FAILURES_MAX   3u                    /* then its pieces count as nobody's */
 #define EXO_PLAN_DONE_GRACE_US  (G_USEC_PER_SEC / 10) /* from last piece to end of fetch */
-#define EXO_PLAN_SLOW_LULL_US   (5 * G_USEC_PER_SEC)  /* a slow node claims after this */
+/* For each node that goes before, for so many at most: time for a claim of the same that is on its way to be heard before a byte
+ * comes twice. Chosen, not derived: NOTES.md, rule 3. */
+#define EXO_PLAN_BORROW_WAIT_MS 25u
+#define EXO_PLAN_BORROW_NODES   8u
+#define EXO_PLAN_SLOW_LULL_US   (5 * G_USEC_PER_SEC) /* a slow node claims after this */
 #define EXO_PLAN_RATE_MIN       65536u /* bytes/s a range is taken to come at, if no rate is known */
 #define EXO_PLAN_STALL_PIECES   8u /* times the time of a piece at the known rate: 4 runs share it */
 #define EXO_PLAN_SLOW_LINK      4u                   /* times slower than the fastest link */

@@ -56,7 +56,7 @@ typedef struct
   ExoPlanBlob blob;
   ExoPlanPeer peer; /* 0 for the Hub */
   guint32 first, n; /* pieces */
-  guint rank; /* of the Hub: nodes that go before this one, whose claims may be on their way */
+  guint wait_ms;    /* of the Hub: ask only then, unless another's claim comes first */
 } ExoPlanAction;
 
 typedef enum
