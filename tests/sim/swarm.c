@@ -85,7 +85,7 @@ typedef struct
   Message *message;        /* being collected, or NULL */
   ExoWireBuilder *builder; /* the same, as it goes over the wire */
   ExoPace hub, lan;        /* what it gets */
-  guint64 told_rate, hub_rate;
+  guint64 told_rate, hub_rate, told_hub_rate;
   guint64 n_messages, n_cancels;
   double talk; /* bytes of announcements sent */
   gint64 wake_us;
@@ -228,7 +228,7 @@ flush_message (Sim *sim, Node *node)
   if (message == NULL)
     return;
   message->rate = node->told_rate;
-  message->hub_rate = node->hub_rate;
+  message->hub_rate = node->told_hub_rate;
   message->uploads = node->uploads;
   message->queued = node->queue->length;
   if (is_there (node))
@@ -275,6 +275,11 @@ measure (Sim *sim, Node *node)
   node->hub_rate = exo_pace_rate (&node->hub, EXO_PACE_HUB_US, now_us (sim));
   exo_plan_set_hub (node->plan, TRUE, 0, node->hub_rate, llround (sim->setup->hub_rtt_ms * 1000));
   exo_plan_set_lan_rate (node->plan, exo_pace_rate (&node->lan, EXO_PACE_LAN_US, now_us (sim)));
+  if (exo_pace_is_hub_news (node->told_hub_rate, node->hub_rate))
+    {
+      node->told_hub_rate = node->hub_rate;
+      open_message (sim, node);
+    }
   if (!exo_pace_is_news (node->told_rate, best))
     return;
   node->told_rate = best;

@@ -141,6 +141,22 @@ small_changes_are_no_news (void)
     CU_ASSERT_EQUAL (exo_pace_is_news (rows[i].told, rows[i].rate), rows[i].news);
 }
 
+static void
+a_rate_at_the_hub_is_news_when_it_is_another_one_altogether (void)
+{
+  static const struct
+  {
+    guint64 told, rate;
+    gboolean news;
+  } rows[] = {
+    { 0, 0, FALSE },    { 0, 1, TRUE },      { 1, 0, TRUE },     { 100, 403, FALSE },
+    { 100, 404, TRUE }, { 403, 100, FALSE }, { 404, 100, TRUE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    CU_ASSERT_EQUAL (exo_pace_is_hub_news (rows[i].told, rows[i].rate), rows[i].news);
+}
+
 EXO_SUITE ("pace",
            TEST (nothing_is_known_before_it_was_measured_for_long_enough),
            TEST (time_without_a_fetch_does_not_count),
@@ -149,4 +165,5 @@ EXO_SUITE ("pace",
            TEST (a_source_that_falls_silent_becomes_slow),
            TEST (no_byte_at_all_is_known_to_be_next_to_nothing),
            TEST (what_is_forgotten_is_measured_anew),
-           TEST (small_changes_are_no_news))
+           TEST (small_changes_are_no_news),
+           TEST (a_rate_at_the_hub_is_news_when_it_is_another_one_altogether))

@@ -8,13 +8,13 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "transfer/swarm/pace.h"
+
 /* What happens within the time of two pieces is told together: fewer messages for next to no makespan, figures in
  * NOTES.md. Not so long that people notice. */
 #define FLUSH_DELAY_MS     5
 #define FLUSH_DELAY_MAX_MS 100
 #define FLUSH_PIECES       2
-
-#define HUB_RATE_NEWS 4 /* times another rate than was told */
 
 typedef struct
 {
@@ -379,18 +379,11 @@ exo_announcer_state (ExoAnnouncer *announcer, const char *oid)
     flush_soon (announcer);
 }
 
-/* Who is much slower than others leaves the Hub to them (NOTES.md, rule 11): a factor of 8, so that one of 4 is worth a word. */
-static gboolean
-is_another_rate (guint64 told, guint64 rate)
-{
-  return (told == 0) != (rate == 0) || MAX (told, rate) / HUB_RATE_NEWS > MIN (told, rate);
-}
-
 void
 exo_announcer_hub (ExoAnnouncer *announcer, gboolean reachable, guint64 rate)
 {
   announcer->hub_rate = rate;
-  if (announcer->hub == reachable && !is_another_rate (announcer->told_hub_rate, rate))
+  if (announcer->hub == reachable && !exo_pace_is_hub_news (announcer->told_hub_rate, rate))
     return;
   announcer->hub = reachable;
   announcer->told_hub_rate = rate;

@@ -5,6 +5,8 @@
 
 #include "transfer/swarm/pace.h"
 
+#define HUB_NEWS 4 /* times another rate than was told */
+
 static guint64
 rate_of (const ExoPaceSpan *span)
 {
@@ -101,4 +103,10 @@ exo_pace_is_news (guint64 told, guint64 rate)
   if ((told == 0) != (rate == 0))
     return TRUE;
   return MAX (told, rate) - MIN (told, rate) > MIN (told, rate) / 4;
+}
+
+gboolean
+exo_pace_is_hub_news (guint64 told, guint64 rate)
+{
+  return (told == 0) != (rate == 0) || MAX (told, rate) / HUB_NEWS > MIN (told, rate);
 }

@@ -52,5 +52,8 @@ guint64 exo_pace_best (const ExoPace *pace, gint64 least_us, gint64 now_us);
 
 /* TRUE if a rate that was said to be @told is to be said again: it became known or unknown, or changed by a quarter. */
 gboolean exo_pace_is_news (guint64 told, guint64 rate);
+/* The same of a rate at the Hub: it changed by a factor of four. Who is much slower than others leaves the Hub to them
+ * (NOTES.md, rule 11), by a factor of eight, so that nothing less is worth a word. */
+gboolean exo_pace_is_hub_news (guint64 told, guint64 rate);
 
 G_END_DECLS

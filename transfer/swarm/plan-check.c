@@ -101,6 +101,27 @@ check_peers (const ExoPlan *plan)
   g_assert (n_uncounted == plan->n_uncounted);
 }
 
+/* While there is said to be nothing to ask peers for, that is so. */
+static void
+check_barren (const ExoPlan *plan)
+{
+  for (guint s = 0; s < plan->peers->len; s++)
+    {
+      const Peer *peer = g_ptr_array_index (plan->peers, s);
+
+      if (peer == NULL || peer->fetch != 0 || !peer->counted ||
+          !exo_plan_usable (peer, plan->now_us))
+        continue;
+      for (const Blob *blob = plan->first; blob != NULL; blob = blob->next)
+        {
+          const Marks *marks = exo_plan_peek_marks (blob, peer);
+
+          for (guint32 i = 0; marks != NULL && i < blob->n_pieces; i++)
+            g_assert (!exo_bit_get (blob->offer, i) || !exo_bit_get (marks->has, i));
+        }
+    }
+}
+
 static void
 check_fetches (const ExoPlan *plan)
 {
@@ -151,6 +172,8 @@ exo_plan_check (const ExoPlan *plan)
   g_assert (n_missing == plan->n_missing);
   g_assert (hub_free_bytes == plan->hub_free_bytes);
   check_peers (plan);
+  if (plan->barren_until_us > plan->now_us)
+    check_barren (plan);
   check_fetches (plan);
   check_urgent (plan);
 }

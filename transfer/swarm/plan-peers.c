@@ -192,7 +192,7 @@ exo_plan_peer_has (ExoPlan *plan,
         blob->holders[i]++;
       exo_plan_refresh (plan, blob, i);
       if (exo_bit_get (blob->offer, i))
-        peer->barren_epoch = 0;
+        exo_plan_look_at (plan, peer);
     }
   exo_plan_save_hub (plan, blob, first, n);
 }

@@ -157,6 +157,7 @@ struct ExoPlan
   guint n_claims;                     /* claims of peers followed */
   gint64 stall_at_us;                 /* no claim stalls before */
   gint64 backoff_until_us;            /* no peer is left alone after that */
+  gint64 barren_until_us;             /* no peer that is not busy has anything for us; 0: look */
   guint n_uncounted;                  /* peers whose pieces count as nobody's */
   gint64 lull_since_us;               /* no claim of a peer since */
   gboolean hub, aside, metered;
@@ -257,6 +258,8 @@ void exo_marks_free (Marks *marks);
 gboolean exo_plan_refresh (ExoPlan *plan, Blob *blob, guint32 piece);
 /* The same, for changes that may give something to fetch from any peer. */
 void exo_plan_freed (ExoPlan *plan, Blob *blob, guint32 piece);
+/* @peer may have something to fetch. */
+void exo_plan_look_at (ExoPlan *plan, Peer *peer);
 void exo_plan_advance_fronts (ExoPlan *plan);
 void exo_plan_set_counted (ExoPlan *plan, Peer *peer, gboolean counted);
 

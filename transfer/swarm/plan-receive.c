@@ -194,17 +194,43 @@ pick_urgent (const ExoPlan *plan, Pick *best)
     }
 }
 
-static void
+/* Returns when the next of those that failed may be asked again. */
+static gint64
 collect_idle (ExoPlan *plan, gint64 now_us)
 {
+  gint64 again_us = G_MAXINT64;
+
   g_ptr_array_set_size (plan->idle, 0);
   for (guint s = 0; s < plan->peers->len; s++)
     {
       Peer *peer = g_ptr_array_index (plan->peers, s);
 
-      if (peer != NULL && peer->fetch == 0 && peer->counted && exo_plan_usable (peer, now_us) &&
-          peer->barren_epoch != plan->offer_epoch)
+      if (peer == NULL || peer->fetch != 0 || !peer->counted ||
+          peer->barren_epoch == plan->offer_epoch)
+        continue;
+      if (exo_plan_usable (peer, now_us))
         g_ptr_array_add (plan->idle, peer);
+      else if (!peer->shunned)
+        again_us = MIN (again_us, peer->backoff_until_us);
+    }
+  return again_us;
+}
+
+static void
+pick (ExoPlan *plan, Pick *best)
+{
+  guint32 window = plan->config.window_pieces, beyond = window;
+
+  exo_plan_advance_fronts (plan);
+  pick_urgent (plan, best);
+  if (best->peer == NULL)
+    pick_sole (plan, best);
+  for (Blob *blob = best->peer == NULL ? plan->front : NULL; blob != NULL; blob = blob->next)
+    {
+      if (exo_piece_map_is_full (blob->have))
+        continue;
+      if (pick_in_blob (plan, blob, exo_piece_map_front (blob->have), &window, &beyond, best))
+        break;
     }
 }
 
@@ -230,27 +256,18 @@ run_of (const ExoPlan *plan, const Pick *pick)
 gboolean
 exo_plan_next_receive (ExoPlan *plan, gint64 now_us, ExoPlanAction *out_action)
 {
-  guint32 window = plan->config.window_pieces, beyond = window;
   Pick best = { NULL, NULL, 0, 0, 0 };
+  gint64 again_us;
 
-  if (plan->n_missing == 0 || plan->n_peer_fetches >= plan->config.fetches_max)
+  if (plan->n_missing == 0 || plan->n_peer_fetches >= plan->config.fetches_max ||
+      now_us < plan->barren_until_us)
     return FALSE;
-  collect_idle (plan, now_us);
-  if (plan->idle->len == 0)
-    return FALSE;
-  exo_plan_advance_fronts (plan);
-  pick_urgent (plan, &best);
-  if (best.peer == NULL)
-    pick_sole (plan, &best);
-  for (Blob *blob = best.peer == NULL ? plan->front : NULL; blob != NULL; blob = blob->next)
-    {
-      if (exo_piece_map_is_full (blob->have))
-        continue;
-      if (pick_in_blob (plan, blob, exo_piece_map_front (blob->have), &window, &beyond, &best))
-        break;
-    }
+  again_us = collect_idle (plan, now_us);
+  if (plan->idle->len > 0)
+    pick (plan, &best);
   if (best.peer == NULL)
     {
+      plan->barren_until_us = again_us;
       for (guint i = 0; i < plan->idle->len; i++)
         ((Peer *) g_ptr_array_index (plan->idle, i))->barren_epoch = plan->offer_epoch;
       return FALSE;

@@ -116,8 +116,18 @@ exo_plan_refresh (ExoPlan *plan, Blob *blob, guint32 piece)
 void
 exo_plan_freed (ExoPlan *plan, Blob *blob, guint32 piece)
 {
-  if (exo_plan_refresh (plan, blob, piece))
-    plan->offer_epoch++;
+  if (!exo_plan_refresh (plan, blob, piece))
+    return;
+  plan->offer_epoch++;
+  plan->barren_until_us = 0;
+}
+
+void
+exo_plan_look_at (ExoPlan *plan, Peer *peer)
+{
+  peer->barren_epoch = 0;
+  if (peer->fetch == 0)
+    plan->barren_until_us = 0;
 }
 
 void
@@ -136,7 +146,7 @@ exo_plan_set_counted (ExoPlan *plan, Peer *peer, gboolean counted)
     return;
   peer->counted = counted;
   plan->n_uncounted += counted ? -1u : 1u;
-  peer->barren_epoch = 0;
+  exo_plan_look_at (plan, peer);
   for (Blob *blob = plan->first; blob != NULL; blob = blob->next)
     {
       Marks *marks = exo_plan_peek_marks (blob, peer);
@@ -364,6 +374,7 @@ exo_plan_leave_peer (ExoPlan *plan, Fetch *fetch)
   if (fetch->peer != NULL)
     fetch->peer->fetch = 0;
   plan->n_peer_fetches--;
+  plan->barren_until_us = 0;
 }
 
 void
