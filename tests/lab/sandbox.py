@@ -77,6 +77,17 @@ def _sweep(base):
             os.close(lock)
 
 
+def _make_folder(base):
+    """A new folder and its lock, held."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        lock = os.open(folder / 'lock', os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return folder, lock
+        os.close(lock)  # another run began just then, and took it for one of the dead
+
+
 def _die_with_parent():
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -86,9 +97,7 @@ def _outside(words):
     base = Path(tempfile.gettempdir())
     base = base if len(str(base)) < 40 else Path('/tmp')
     _sweep(base)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    lock = os.open(folder / 'lock', os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    folder, lock = _make_folder(base)
     watch, life = os.pipe()
     path = os.environ.get('PATH', '') + ':/usr/sbin:/sbin'
     env = dict(os.environ, PATH=path, **{_LIFE: str(watch), _ROOT: str(folder)})
