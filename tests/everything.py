@@ -133,7 +133,7 @@ def suites(folder, name, *words, **env):
 
 
 def lab(folder, label, *tests, runner='lab', aside=False, **env):
-    """The lab's own lines are shown as they come; beside something else it takes what that leaves of the processor, and shows them in the end."""
+    """The lab's own lines are shown as they come; aside, with what others leave of the processor, in the end."""
     start, text = time.monotonic(), []
 
     def show(line):
@@ -142,7 +142,8 @@ def lab(folder, label, *tests, runner='lab', aside=False, **env):
             say(line)
 
     show(f'-- {runner}, {label}')
-    words = ['setpriv', '--pdeathsig', 'KILL', *(_POLITELY if aside else []), sys.executable, '-B', str(TREE / 'tests' / runner / 'run'), *tests]
+    words = ['setpriv', '--pdeathsig', 'KILL', *(_POLITELY if aside else []), sys.executable, '-B',
+             str(TREE / 'tests' / runner / 'run'), *tests]
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors='replace',
                           env={**os.environ, 'EXO_LAB_BUILD': str(folder), **env}) as child:
         for line in child.stdout:
