@@ -75,10 +75,10 @@ rank_by_position (const Blob *blob, guint32 piece)
   return G_MAXUINT64 - ((guint64) blob->handle << 31) - piece;
 }
 
-/* Nodes that want the blob share out its pieces by hash, so that receivers of one seeder ask for
- * different ones though they decide at the same time. Its own pieces a node asks for in order, for one that chance passed over again
- * and again would hold up the hashing of all nodes. What is left is asked for in a new order each
- * time: in a fixed order all would run for the few pieces that just came into the window. */
+/* Nodes that want the blob share out its pieces by hash, so that receivers of one seeder ask for different ones though they
+ * decide at the same time. Its own pieces a node asks for in order: one that chance passed over again and again would hold up
+ * the hashing on all nodes. What is left is asked for in a new order each time: in a fixed order all would run for the few
+ * pieces that just came into the window. */
 static guint64
 rank_of (const ExoPlan *plan, const Blob *blob, guint32 piece)
 {
