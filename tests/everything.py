@@ -20,7 +20,6 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parent.parent
 JOBS = os.environ.get('EXO_JOBS', '2')
 _TAIL = 40
-_POLITELY = ['chrt', '--idle', '0']
 _CUNIT = re.compile(r'^\s+tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)', re.M)
 _PYTHON = re.compile(r'^Ran (\d+) tests? in', re.M)
 _PYTHON_BAD = re.compile(r'^FAILED \((.*)\)$|^OK(?: \((.*)\))?$', re.M)
@@ -76,7 +75,7 @@ def build(folder, compiler, *options, target='all', politely=False):
     start, log = time.monotonic(), folder.parent / (folder.name + '.log')
     known = folder / 'build.ninja'
     words = ['meson', 'setup', *(['--reconfigure'] if known.exists() else []), folder, TREE, '-Dwerror=true', *options]
-    ninja = [*(_POLITELY if politely else []), 'ninja', '-C', folder, f'-j{JOBS}', target]
+    ninja = [*(['chrt', '--idle', '0'] if politely else []), 'ninja', '-C', folder, f'-j{JOBS}', target]
     code = run(words, log, CC=compiler) or run(ninja, log)
     Count.add(code == 0, code != 0)
     say(f'{"ok" if code == 0 else "FAIL"} build {folder.name} ({time.monotonic() - start:.0f} s)')
@@ -133,7 +132,7 @@ def suites(folder, name, *words, **env):
 
 
 def lab(folder, label, *tests, runner='lab', aside=False, **env):
-    """The lab's own lines are shown as they come; aside, with what others leave of the processor, in the end."""
+    """The lab's own lines are shown as they come, or in the end if it runs beside something else."""
     start, text = time.monotonic(), []
 
     def show(line):
@@ -142,8 +141,7 @@ def lab(folder, label, *tests, runner='lab', aside=False, **env):
             say(line)
 
     show(f'-- {runner}, {label}')
-    words = ['setpriv', '--pdeathsig', 'KILL', *(_POLITELY if aside else []), sys.executable, '-B',
-             str(TREE / 'tests' / runner / 'run'), *tests]
+    words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, '-B', str(TREE / 'tests' / runner / 'run'), *tests]
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors='replace',
                           env={**os.environ, 'EXO_LAB_BUILD': str(folder), **env}) as child:
         for line in child.stdout:
@@ -195,12 +193,13 @@ def main():
     say(f'builds and logs: {base}')
     aside, packages = ThreadPoolExecutor(), None
     whole = build(base / 'gcc', 'gcc')
-    # The lab waits for links most of the time: what it leaves of the processor is enough for the other builds and the packages.
+    # The lab waits for links most of the time.
     builds = aside.submit(other_builds, base)
     if whole:
         suites(base / 'gcc', 'all')
-        packages = aside.submit(lab, base / 'gcc', 'deb and rpm', runner='packaging', aside=True)
         lab(base / 'gcc', 'normal build')
+        # They wait for apt, mirror and machines that boot: enough is left for the suites.
+        packages = aside.submit(lab, base / 'gcc', 'deb and rpm', runner='packaging', aside=True)
     good = builds.result()
     if 'asan' in good:
         suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
