@@ -77,7 +77,7 @@ def _sweep(base):
             os.close(lock)
 
 
-def _make_folder(base):
+def make_folder(base):
     """A new folder and its lock, held."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
@@ -97,7 +97,7 @@ def _outside(words):
     base = Path(tempfile.gettempdir())
     base = base if len(str(base)) < 40 else Path('/tmp')
     _sweep(base)
-    folder, lock = _make_folder(base)
+    folder, lock = make_folder(base)
     watch, life = os.pipe()
     path = os.environ.get('PATH', '') + ':/usr/sbin:/sbin'
     env = dict(os.environ, PATH=path, **{_LIFE: str(watch), _ROOT: str(folder)})

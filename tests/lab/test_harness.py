@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab itself: that its links are as slow, as cut and as chatty as the other tests believe."""
 
+import fcntl
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import unittest.mock
 from pathlib import Path
 
 import sandbox
@@ -204,3 +207,21 @@ def no_signal_leaves_anything_behind():
     folder = _end_a_lab(signal.SIGKILL)
     _end_a_lab(signal.SIGTERM)
     need(not folder.exists(), 'kill -9 left files that the next run did not remove')
+
+
+@case('harness')
+def a_folder_swept_while_it_was_made_is_made_anew():
+    """Between the making of its lock file and the lock another run may take it for one of the dead."""
+    base, lock, swept = sandbox.root() / 'swept', fcntl.flock, []
+    base.mkdir()
+
+    def late(file, how):
+        if not swept:
+            swept.extend(base.iterdir())
+            shutil.rmtree(swept[0])
+        lock(file, how)
+
+    with unittest.mock.patch('fcntl.flock', late):
+        folder, held = sandbox.make_folder(base)
+    os.close(held)
+    need(folder.is_dir() and folder not in swept and len(swept) == 1, f'{folder}, swept: {swept}')
