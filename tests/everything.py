@@ -21,6 +21,7 @@ TREE = Path(__file__).resolve().parent.parent
 JOBS = os.environ.get('EXO_JOBS', '2')
 _TAIL = 40
 _CUNIT = re.compile(r'^\s+tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)', re.M)
+_CUNIT_BAD = re.compile(r'^ +\d+\. .+:\d+ +- .+$', re.M)
 _PYTHON = re.compile(r'^Ran (\d+) tests? in', re.M)
 _PYTHON_BAD = re.compile(r'^FAILED \((.*)\)$|^OK(?: \((.*)\))?$', re.M)
 _PYTHON_SKIP = re.compile(r"""skipped ['"](.+?)['"]$""", re.M)
@@ -118,6 +119,8 @@ def suites(folder, name, *words, **env):
         totals = [total + count for total, count in zip(totals, counts)]
         if counts[1]:
             say(f'FAIL {entry["name"]} ({folder.name}): {entry["result"]}')
+            # CUnit tells what failed on the one, the library under test may say a lot on the other.
+            say('\n'.join(_CUNIT_BAD.findall(entry.get('stdout', ''))))
             say(tail(entry.get('stdout', '') + '\n' + entry.get('stderr', '')))
         elif counts[2]:
             text = entry.get('stdout', '') + '\n' + entry.get('stderr', '')

@@ -17,7 +17,7 @@ a_second_pull_is_the_same_transfer (void)
 {
   const char *const one[] = { "a*", "b*", NULL }, *const other[] = { "b*", "a*", NULL };
   LabNode node;
-  ExoTransfer *first, *chosen;
+  ExoTransfer *first, *chosen, *rest;
 
   lab_node_open (&node, "one", NULL);
   stand_in_faults (engine_lab.hub, LAB_SILENT_API);
@@ -33,8 +33,9 @@ a_second_pull_is_the_same_transfer (void)
   CU_ASSERT_PTR_NOT_EQUAL (chosen, first);
   CU_ASSERT_PTR_EQUAL (
       exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, other, NULL, NULL), chosen);
-  CU_ASSERT_PTR_NOT_EQUAL (
-      exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, NULL, other, NULL), chosen);
+  rest = exo_engine_pull (node.engine, EXO_REPO_MODEL, LAB_MODEL, NULL, NULL, other, NULL);
+  CU_ASSERT_PTR_NOT_EQUAL (rest, chosen);
+  CU_ASSERT_TRUE (exo_transfer_cancel (rest, NULL)); /* or it publishes the same commit, too */
 
   /* One that rests is set going again. */
   CU_ASSERT_TRUE (exo_transfer_pause (first, NULL));
