@@ -1228,6 +1228,38 @@ receivers_of_one_seeder_ask_for_different_pieces (void)
   CU_ASSERT_TRUE (__builtin_popcountll (asked) >= 6);
 }
 
+/* How many pieces it asks for in order, of 64 of which a neighbour has those drawn */
+static guint
+count_in_order (const char *held)
+{
+  g_auto (Rig) rig = { 0 };
+  ExoPlanAction action;
+  guint n = 0;
+
+  rig_init (&rig, "................................................................", 1, NULL);
+  rig_says (&rig, 1, held);
+  for (guint32 last = 0; exo_plan_next (rig.plan, 0, &action) && action.first >= last; n++)
+    {
+      last = action.first;
+      exo_plan_piece_done (rig.plan, rig.blob, action.first, 0);
+      exo_plan_fetch_ended (rig.plan, action.fetch, EXO_PLAN_ENDED_DONE, 0);
+    }
+  return n;
+}
+
+/* Those it ranks first for: a half of all, as one other wants them, too. While the Hub has work, what comes from there is shared
+ * out by chance. */
+static void
+a_receiver_asks_for_its_own_pieces_in_order (void)
+{
+  guint in_order =
+      count_in_order ("################################################################");
+
+  CU_ASSERT_TRUE (in_order >= 24 && in_order <= 40);
+  CU_ASSERT_TRUE (
+      count_in_order ("###############################################################.") <= 8);
+}
+
 static void
 the_least_loaded_holder_is_asked_then_the_fastest (void)
 {
@@ -2191,6 +2223,7 @@ EXO_SUITE ("plan",
            TEST (fetches_in_flight_are_bounded),
            TEST (the_rarest_piece_goes_first),
            TEST (receivers_of_one_seeder_ask_for_different_pieces),
+           TEST (a_receiver_asks_for_its_own_pieces_in_order),
            TEST (the_least_loaded_holder_is_asked_then_the_fastest),
            TEST (what_a_holder_did_counts_more_than_what_it_says),
            TEST (no_more_hub_fetches_than_the_user_allows),

@@ -69,21 +69,22 @@ best_source (const ExoPlan *plan, const Blob *blob, guint32 piece)
 }
 
 /* Nodes that want the blob share out its pieces by hash, so that receivers of one seeder ask for
- * different ones though they decide at the same time. What is left is asked for in a new order each
- * time: in a fixed order all would run for the few pieces that just came into the window. */
+ * different ones though they decide at the same time. When the Hub has nothing left to do, a node asks
+ * for its own pieces in order: one that chance passes over again and again would hold up the hashing
+ * of all. What is left is asked for in a new order each time: in a fixed order all would run for the
+ * few pieces that just came into the window. */
 static guint64
 rank_of (const ExoPlan *plan, const Blob *blob, guint32 piece)
 {
-  guint64 own, chance;
+  guint64 own = exo_plan_score (blob, piece, plan->hash),
+          chance = exo_mix (own ^ exo_mix (plan->seed + plan->last_fetch)) >> 1;
 
-  if (blob->wanters->len == 0)
-    return G_MAXUINT64 - piece;
-  own = exo_plan_score (blob, piece, plan->hash);
-  chance = exo_mix (own ^ exo_mix (plan->seed + plan->last_fetch));
   for (guint i = 0; i < blob->wanters->len; i++)
     if (exo_plan_score (blob, piece, g_array_index (blob->wanters, guint64, i)) > own)
-      return chance >> 1;
-  return G_MAXUINT64 - (chance >> 1);
+      return chance;
+  if (blob->wanters->len == 0 || blob->n_hub_free == 0)
+    return G_MAXUINT64 - ((guint64) blob->handle << 31) - piece; /* below it: chance, of 63 bits */
+  return G_MAXUINT64 - chance;
 }
 
 static void
