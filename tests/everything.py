@@ -136,8 +136,8 @@ def suites(folder, name, *words, **env):
 
 
 def lab(folder, label, *tests, runner='lab', beside=None, **env):
-    """The lab's own lines are shown as they come. Beside something else, which says on a pipe that it has ended by closing it, a lab
-    takes what that leaves of the processor, and its lines are shown in the end."""
+    """The lab's own lines are shown as they come. Beside others, of which the pipe says that they have ended when it is closed, it takes
+    what they leave of the processor, and its lines are shown in the end."""
     start, text = time.monotonic(), []
 
     def show(line):
@@ -201,20 +201,20 @@ def main():
     whole = build(base / 'gcc', 'gcc')
     # The lab waits for links most of the time: what it leaves of the processor is enough for the other builds and the packages.
     builds = aside.submit(other_builds, base)
-    if whole:
-        suites(base / 'gcc', 'all')
-        lab_ended, lab_runs = os.pipe()
-        packages = aside.submit(lab, base / 'gcc', 'deb and rpm', runner='packaging', beside=lab_ended, EXO_PACKAGING_BOOT='when stdin ends')
-        try:
+    all_ended, others_run = os.pipe()
+    try:
+        if whole:
+            suites(base / 'gcc', 'all')
+            packages = aside.submit(lab, base / 'gcc', 'deb and rpm', runner='packaging', beside=all_ended, EXO_PACKAGING_BOOT='when stdin ends')
             lab(base / 'gcc', 'normal build')
-        finally:
-            os.close(lab_runs)
-    good = builds.result()
-    if 'asan' in good:
-        suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
-               UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
-    if 'tsan' in good:
-        suites(base / 'tsan', 'races', '--suite', 'threads')
+        good = builds.result()
+        if 'asan' in good:
+            suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
+                   UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
+        if 'tsan' in good:
+            suites(base / 'tsan', 'races', '--suite', 'threads')
+    finally:
+        os.close(others_run)
     if packages:
         packages.result()
     if 'asan' in good:
