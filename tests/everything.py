@@ -119,9 +119,9 @@ def suites(folder, name, *words, **env):
         totals = [total + count for total, count in zip(totals, counts)]
         if counts[1]:
             say(f'FAIL {entry["name"]} ({folder.name}): {entry["result"]}')
-            # CUnit tells what failed on the one, the library under test may say a lot on the other.
-            say('\n'.join(_CUNIT_BAD.findall(entry.get('stdout', ''))))
-            say(tail(entry.get('stdout', '') + '\n' + entry.get('stderr', '')))
+            text = entry.get('stdout', '') + '\n' + entry.get('stderr', '')
+            # CUnit's verdicts first: behind them stands all of stderr, which may be longer than what is shown.
+            say('\n'.join([*_CUNIT_BAD.findall(text), tail(text)]))
         elif counts[2]:
             text = entry.get('stdout', '') + '\n' + entry.get('stderr', '')
             why = '; '.join(_PYTHON_SKIP.findall(text)) or tail(entry.get('stdout', ''), 1).strip()

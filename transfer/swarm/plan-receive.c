@@ -76,15 +76,15 @@ best_source (const ExoPlan *plan, const Blob *blob, guint32 piece)
 static guint64
 rank_of (const ExoPlan *plan, const Blob *blob, guint32 piece)
 {
-  guint64 own = exo_plan_score (blob, piece, plan->hash),
-          chance = exo_mix (own ^ exo_mix (plan->seed + plan->last_fetch)) >> 1;
+  guint64 own = exo_plan_score (blob, piece, plan->hash), chance;
+  gboolean is_own = TRUE;
 
-  for (guint i = 0; i < blob->wanters->len; i++)
-    if (exo_plan_score (blob, piece, g_array_index (blob->wanters, guint64, i)) > own)
-      return chance;
-  if (blob->wanters->len == 0 || blob->n_hub_free == 0)
-    return G_MAXUINT64 - ((guint64) blob->handle << 31) - piece; /* below it: chance, of 63 bits */
-  return G_MAXUINT64 - chance;
+  for (guint i = 0; is_own && i < blob->wanters->len; i++)
+    is_own = exo_plan_score (blob, piece, g_array_index (blob->wanters, guint64, i)) <= own;
+  if (is_own && (blob->wanters->len == 0 || blob->n_hub_free == 0))
+    return G_MAXUINT64 - ((guint64) blob->handle << 31) - piece;
+  chance = exo_mix (own ^ exo_mix (plan->seed + plan->last_fetch)) >> 1;
+  return is_own ? G_MAXUINT64 - chance : chance;
 }
 
 static void
