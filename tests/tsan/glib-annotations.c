@@ -491,8 +491,8 @@ g_cancellable_is_cancelled (GCancellable *cancellable)
 /* Reference counts ---------------------------------------------------------------------------- */
 
 /* What was done with an object while a reference was held comes before what frees it. Which drop is
- * the last is only known inside, where it is too late to say, so each takes what the earlier ones left. Two
- * drops at the very same time may still miss each other: GDBus's thread and the main one do that with
+ * the last is only known inside, where it is too late to say (g_atomic_ref_count_dec() alone tells), so each takes what the
+ * earlier ones left. Two drops at the very same time may still miss each other: GDBus's thread and the main one do that with
  * messages in 1 of 16 runs of test-dbus, which has no other threads and so is not judged.
  */
 static void
@@ -547,7 +547,11 @@ gboolean
 g_atomic_ref_count_dec (gatomicrefcount *arc)
 {
   REAL (g_atomic_ref_count_dec);
+  gboolean last;
 
-  drop ((gpointer) arc);
-  return real (arc);
+  __tsan_release (arc);
+  last = real (arc);
+  if (last)
+    __tsan_acquire (arc);
+  return last;
 }
