@@ -20,6 +20,7 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parent.parent
 JOBS = os.environ.get('EXO_JOBS', '2')
 _TAIL = 40
+_POLITELY = ['chrt', '--idle', '0']
 _CUNIT = re.compile(r'^\s+tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)', re.M)
 _CUNIT_BAD = re.compile(r'^ +\d+\. .+:\d+ +- .+$', re.M)
 _PYTHON = re.compile(r'^Ran (\d+) tests? in', re.M)
@@ -76,7 +77,7 @@ def build(folder, compiler, *options, target='all', politely=False):
     start, log = time.monotonic(), folder.parent / (folder.name + '.log')
     known = folder / 'build.ninja'
     words = ['meson', 'setup', *(['--reconfigure'] if known.exists() else []), folder, TREE, '-Dwerror=true', *options]
-    ninja = [*(['chrt', '--idle', '0'] if politely else []), 'ninja', '-C', folder, f'-j{JOBS}', target]
+    ninja = [*(_POLITELY if politely else []), 'ninja', '-C', folder, f'-j{JOBS}', target]
     code = run(words, log, CC=compiler) or run(ninja, log)
     Count.add(code == 0, code != 0)
     say(f'{"ok" if code == 0 else "FAIL"} build {folder.name} ({time.monotonic() - start:.0f} s)')
@@ -134,18 +135,20 @@ def suites(folder, name, *words, **env):
         f' in {len(entries)} programs ({time.monotonic() - start:.0f} s)')
 
 
-def lab(folder, label, *tests, runner='lab', aside=False, **env):
-    """The lab's own lines are shown as they come, or in the end if it runs beside something else."""
+def lab(folder, label, *tests, runner='lab', beside=None, **env):
+    """The lab's own lines are shown as they come. Beside others, of which the pipe says that they have ended when it is closed, it takes
+    what they leave of the processor, and its lines are shown in the end."""
     start, text = time.monotonic(), []
 
     def show(line):
         text.append(line + '\n')
-        if not aside:
+        if beside is None:
             say(line)
 
     show(f'-- {runner}, {label}')
-    words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, '-B', str(TREE / 'tests' / runner / 'run'), *tests]
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors='replace',
+    words = ['setpriv', '--pdeathsig', 'KILL', *([] if beside is None else _POLITELY), sys.executable, '-B',
+             str(TREE / 'tests' / runner / 'run'), *tests]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL if beside is None else beside, stdout=subprocess.PIPE, text=True, errors='replace',
                           env={**os.environ, 'EXO_LAB_BUILD': str(folder), **env}) as child:
         for line in child.stdout:
             show(line.rstrip('\n'))
@@ -156,7 +159,7 @@ def lab(folder, label, *tests, runner='lab', aside=False, **env):
         Count.add(0, 1)
         show(f'FAIL {runner} ({label}) ended with {child.returncode}')
     show(f'-- {runner}, {label}: {time.monotonic() - start:.0f} s')
-    if aside:
+    if beside is not None:
         say(''.join(text).rstrip())
 
 
@@ -196,19 +199,22 @@ def main():
     say(f'builds and logs: {base}')
     aside, packages = ThreadPoolExecutor(), None
     whole = build(base / 'gcc', 'gcc')
-    # The lab waits for links most of the time.
+    # The lab waits for links most of the time: what it leaves of the processor is enough for the other builds and the packages.
     builds = aside.submit(other_builds, base)
-    if whole:
-        suites(base / 'gcc', 'all')
-        lab(base / 'gcc', 'normal build')
-        # They wait for apt, mirror and machines that boot: enough is left for the suites.
-        packages = aside.submit(lab, base / 'gcc', 'deb and rpm', runner='packaging', aside=True)
-    good = builds.result()
-    if 'asan' in good:
-        suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
-               UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
-    if 'tsan' in good:
-        suites(base / 'tsan', 'races', '--suite', 'threads')
+    all_ended, others_run = os.pipe()
+    try:
+        if whole:
+            suites(base / 'gcc', 'all')
+            packages = aside.submit(lab, base / 'gcc', 'deb and rpm', runner='packaging', beside=all_ended, EXO_PACKAGING_BOOT='when stdin ends')
+            lab(base / 'gcc', 'normal build')
+        good = builds.result()
+        if 'asan' in good:
+            suites(base / 'asan', 'memory', '--suite', 'unit', '--suite', 'fuzz', ASAN_OPTIONS='detect_leaks=1',
+                   UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
+        if 'tsan' in good:
+            suites(base / 'tsan', 'races', '--suite', 'threads')
+    finally:
+        os.close(others_run)
     if packages:
         packages.result()
     if 'asan' in good:
