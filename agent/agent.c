@@ -32,7 +32,6 @@ struct ExoAgent
   gboolean mdns;
   guint16 announced_port;
   ExoDiscoveryState discovery_state;
-  char *discovery_detail; /* what Avahi last said was wrong */
   GNetworkMonitor *monitor;
   gulong monitor_handler, metered_handler;
   ExoMetered metered;
@@ -83,14 +82,11 @@ on_discovery_state (ExoDiscovery *discovery,
   ExoAgent *agent = user_data;
 
   agent->discovery_state = state;
-  g_free (agent->discovery_detail);
-  agent->discovery_detail = g_strdup (detail);
   if (agent->dbus != NULL)
     exo_dbus_set_discovery_state (agent->dbus, state_name (state));
   if (state == EXO_DISCOVERY_NO_DAEMON)
     {
-      g_message ("neighbours are not looked for: %s",
-                 detail != NULL ? detail : "avahi-daemon is not running");
+      g_message ("neighbours are not looked for: %s", detail);
       exo_engine_peers_settled (agent->engine);
     }
 }
@@ -235,16 +231,17 @@ on_mdns_finding (ExoDbus *dbus, gpointer user_data)
                                            exo_discovery_n_peers (agent->discovery)),
                           "");
     case EXO_DISCOVERY_STARTING:
-      return finding_new ("warn", g_strdup (_ ("avahi-daemon is still starting.")),
-                          _ ("Ask again in a moment."));
+      return finding_new (
+          "warn",
+          g_strdup_printf (_ ("Not announced yet: %s."), exo_discovery_detail (agent->discovery)),
+          _ ("Ask again in a moment. If it stays so: systemctl status avahi-daemon"));
     case EXO_DISCOVERY_NO_DAEMON:
     case EXO_DISCOVERY_OFF:
     default:
       return finding_new (
           "fail",
-          g_strdup_printf (_ ("avahi-daemon does not answer%s%s."),
-                           agent->discovery_detail != NULL ? ": " : "",
-                           agent->discovery_detail != NULL ? agent->discovery_detail : ""),
+          g_strdup_printf (_ ("avahi-daemon does not answer: %s."),
+                           exo_discovery_detail (agent->discovery)),
           _ ("Install and start it: sudo apt-get install avahi-daemon (or dnf install avahi), "
              "sudo systemctl enable --now avahi-daemon."));
     }
@@ -381,7 +378,6 @@ exo_agent_free (ExoAgent *agent)
   g_clear_object (&agent->engine);
   g_clear_object (&agent->connection);
   g_clear_pointer (&agent->identity, exo_identity_free);
-  g_free (agent->discovery_detail);
   g_free (agent->name);
   g_free (agent);
 }

@@ -28,7 +28,8 @@ struct ExoDiscovery
   AvahiEntryGroup *group;       /* (nullable) */
   AvahiServiceBrowser *browser; /* (nullable) */
   gboolean published;
-  gboolean browsed; /* the browser has said all it knows for now */
+  gboolean host_name_taken; /* by another machine; not published since */
+  gboolean browsed;         /* the browser has said all it knows for now */
 
   GHashTable *lookups; /* (element-type utf8 Lookup), both owned; they are of lookups.c */
   GQueue waiting;      /* (element-type Lookup), borrowed: without a resolver yet */

@@ -134,10 +134,14 @@ update_state (ExoDiscovery *self)
   if (self->published && self->browser != NULL)
     {
       self->retry_s = 0;
+      self->host_name_taken = FALSE;
       set_state (self, EXO_DISCOVERY_RUNNING, "published as \"%s\"", self->name);
     }
+  else if (self->host_name_taken)
+    set_state (self, EXO_DISCOVERY_STARTING,
+               _ ("another machine has the host name of this one, and avahi-daemon tries others"));
   else
-    set_state (self, EXO_DISCOVERY_STARTING, "publishing as \"%s\"", self->name);
+    set_state (self, EXO_DISCOVERY_STARTING, _ ("publishing as \"%s\""), self->name);
 }
 
 const char *
@@ -151,7 +155,7 @@ static void
 start_over (ExoDiscovery *self, const char *what, const char *why)
 {
   self->retry_s = CLAMP (2 * self->retry_s, RETRY_FIRST_S, RETRY_MAX_S);
-  set_state (self, EXO_DISCOVERY_STARTING, "%s: %s; trying again", what, why);
+  set_state (self, EXO_DISCOVERY_STARTING, _ ("%s: %s; trying again"), what, why);
   schedule_start (self, self->retry_s);
 }
 
@@ -183,7 +187,7 @@ on_browsed (AvahiServiceBrowser *browser,
       self->browsed = TRUE;
       break;
     case AVAHI_BROWSER_FAILURE:
-      start_over (self, "browsing failed", exo_discovery_client_error (self));
+      start_over (self, _ ("browsing failed"), exo_discovery_client_error (self));
       break;
     case AVAHI_BROWSER_CACHE_EXHAUSTED:
       break;
@@ -230,9 +234,9 @@ publish (ExoDiscovery *self)
 
   if (code == AVAHI_ERR_NOT_PERMITTED) /* by its configuration, which it reads when it starts */
     set_state (self, EXO_DISCOVERY_STARTING,
-               "avahi-daemon is configured not to publish; neighbours cannot find this node");
+               _ ("avahi-daemon is configured not to publish; neighbours cannot find this node"));
   else if (code != AVAHI_OK)
-    start_over (self, "avahi-daemon does not publish", avahi_strerror (code));
+    start_over (self, _ ("avahi-daemon does not publish"), avahi_strerror (code));
   else
     update_state (self);
 }
@@ -254,7 +258,7 @@ on_group_changed (AvahiEntryGroup *group, AvahiEntryGroupState state, void *user
       publish (self);
       break;
     case AVAHI_ENTRY_GROUP_FAILURE:
-      start_over (self, "avahi-daemon does not publish", exo_discovery_client_error (self));
+      start_over (self, _ ("avahi-daemon does not publish"), exo_discovery_client_error (self));
       break;
     case AVAHI_ENTRY_GROUP_UNCOMMITED:
     case AVAHI_ENTRY_GROUP_REGISTERING:
@@ -268,7 +272,7 @@ ensure_published (ExoDiscovery *self)
   if (self->group == NULL)
     self->group = avahi_entry_group_new (self->client, on_group_changed, self);
   if (self->group == NULL)
-    start_over (self, "avahi-daemon does not publish", exo_discovery_client_error (self));
+    start_over (self, _ ("avahi-daemon does not publish"), exo_discovery_client_error (self));
   else if (avahi_entry_group_is_empty (self->group))
     publish (self);
 }
@@ -293,7 +297,7 @@ ensure_browser (ExoDiscovery *self)
   self->browser = avahi_service_browser_new (self->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC,
                                              EXO_DISCOVERY_SERVICE, NULL, 0, on_browsed, self);
   if (self->browser == NULL)
-    start_over (self, "avahi-daemon does not browse", exo_discovery_client_error (self));
+    start_over (self, _ ("avahi-daemon does not browse"), exo_discovery_client_error (self));
 }
 
 /* Frees everything of libavahi. The peers stay, since their machines have not gone: until another browse is
@@ -322,8 +326,10 @@ on_client_changed (AvahiClient *client, AvahiClientState state, void *user_data)
       ensure_browser (self);
       ensure_published (self);
       break;
-    case AVAHI_CLIENT_S_REGISTERING:
     case AVAHI_CLIENT_S_COLLISION:
+      self->host_name_taken = TRUE;
+      G_GNUC_FALLTHROUGH;
+    case AVAHI_CLIENT_S_REGISTERING:
       ensure_browser (self);
       withdraw (self);
       break;
@@ -409,7 +415,7 @@ exo_discovery_new (const char *id,
   exo_lookups_init (self);
   self->table = exo_peer_table_new (id);
   self->told_state = EXO_DISCOVERY_OFF;
-  set_state (self, EXO_DISCOVERY_STARTING, "looking for avahi-daemon");
+  set_state (self, EXO_DISCOVERY_STARTING, _ ("looking for avahi-daemon"));
   schedule_start (self, 0);
   return self;
 }
@@ -437,6 +443,12 @@ ExoDiscoveryState
 exo_discovery_state (ExoDiscovery *self)
 {
   return self != NULL ? self->state : EXO_DISCOVERY_OFF;
+}
+
+const char *
+exo_discovery_detail (ExoDiscovery *self)
+{
+  return self->detail;
 }
 
 const char *

@@ -62,6 +62,8 @@ ExoDiscovery *exo_discovery_new (const char *id,
 void exo_discovery_free (ExoDiscovery *discovery); /* says goodbye */
 
 ExoDiscoveryState exo_discovery_state (ExoDiscovery *discovery);
+/* What is to be said of the state, in the user's language; @discovery is not NULL. */
+const char *exo_discovery_detail (ExoDiscovery *discovery);
 const char *exo_discovery_service_name (
     ExoDiscovery *discovery); /* as published, maybe "host #2"; (nullable) */
 guint exo_discovery_n_peers (ExoDiscovery *discovery);

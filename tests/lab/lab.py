@@ -361,11 +361,12 @@ class Host(Machine):
         self.spawn(['dbus-daemon', '--nofork', '--nopidfile', f'--config-file={self.dir}/{name}.conf'], 'bus.log')
         self.lab.wait_for((self.dir / name).exists, 10, f'{self.name}: {name} bus')
 
-    def start_avahi(self):
+    def start_avahi(self, publish=''):
+        """publish: more for that section of its configuration."""
         (self.dir / 'avahi.conf').write_text(
             f'[server]\nhost-name={self.name}\nuse-ipv4=yes\nuse-ipv6={"yes" if self.lab.ipv6 else "no"}\n'
             f'allow-interfaces={",".join(self.ports)}\ndisallow-other-stacks=no\nratelimit-interval-usec=0\nenable-dbus=yes\n'
-            '[wide-area]\nenable-wide-area=no\n[publish]\npublish-hinfo=no\npublish-workstation=no\n')
+            f'[wide-area]\nenable-wide-area=no\n[publish]\npublish-hinfo=no\npublish-workstation=no\n{publish}\n')
         self.avahi = self.spawn(['avahi-daemon', '--no-drop-root', '--no-chroot', '--no-rlimits', '-f',
                                  self.dir / 'avahi.conf'], 'avahi.log')
 

@@ -228,6 +228,23 @@ def an_avahi_restart_is_survived():
 
 
 @case('share')
+def the_doctor_says_what_avahi_lacks():
+    """No avahi-daemon, and one that may not publish: each is told, and all is well once it is mended."""
+    with Lab(nodes=1, wan='200mbit', lan='400mbit', name='doctor', sample=sample('small')) as lab:
+        def says(line):
+            lab.wait_for(lambda: line in lab[1].exoctl('doctor', check=False).stdout, 15, f'the doctor says: {line}')
+
+        says('[ok  ] mdns     Announced as')
+        lab[1].stop_avahi()
+        says('[fail] mdns     avahi-daemon does not answer: avahi-daemon ')
+        lab[1].start_avahi('disable-publishing=yes')
+        says('[warn] mdns     Not announced yet: avahi-daemon is configured not to publish')
+        lab[1].stop_avahi()
+        lab[1].start_avahi()
+        says('[ok  ] mdns     Announced as')
+
+
+@case('share')
 def two_users_of_one_machine_do_not_disturb_each_other():
     """Own bus, folders and ports: both complete, one download; the death of one agent is nothing to the other."""
     with Lab(nodes=1, wan='200mbit', lan='400mbit', name='users', sample=sample('medium'), agents=0,
