@@ -164,6 +164,34 @@ may_use_the_hub (ExoSwarm *swarm)
   return may;
 }
 
+static gboolean
+is_about_to_ask (gconstpointer swarm)
+{
+  return ((const ExoSwarm *) swarm)->subscribe_source != 0;
+}
+
+/* All neighbours are known in the moment in which what is pulled enters the plan. */
+static void
+who_is_just_known_is_asked_before_the_hub (void)
+{
+  LabNode node;
+  ExoTransfer *transfer;
+  ExoSwarm *swarm;
+
+  lab_node_open (&node, "one", NULL);
+  swarm = node.engine->swarm;
+  while (!swarm->settled)
+    g_main_context_iteration (NULL, TRUE);
+  swarm->settled = FALSE;
+  transfer = lab_node_pull (&node, LAB_MODEL);
+  lab_wait (is_about_to_ask, swarm);
+  exo_swarm_settled (swarm);
+  CU_ASSERT_FALSE (may_use_the_hub (swarm));
+  lab_wait_state (transfer, EXO_TRANSFER_COMPLETE);
+  CU_ASSERT_TRUE (lab_node_is_whole (&node));
+  lab_node_close (&node);
+}
+
 /* The neighbours have had the time that they get. */
 static void
 reach_deadline (ExoSwarm *swarm)
@@ -550,6 +578,7 @@ main (void)
     TEST (who_talks_nonsense_is_named_once_and_not_waited_for),
     TEST (who_breaks_off_time_after_time_is_not_waited_for),
     TEST (the_hub_is_not_asked_before_the_neighbours_were_heard),
+    TEST (who_is_just_known_is_asked_before_the_hub),
     TEST (a_hub_that_was_away_is_asked_until_it_answers),
     TEST (who_is_cut_off_begins_nothing_at_the_hub),
     TEST (who_has_not_spoken_yet_is_waited_for_and_who_cannot_be_reached_is_not),

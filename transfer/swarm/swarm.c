@@ -351,7 +351,7 @@ void
 exo_swarm_settled (ExoSwarm *swarm)
 {
   swarm->settled = TRUE;
-  if (swarm->informed_source == 0)
+  if (swarm->informed_source == 0 && swarm->subscribe_source == 0) /* nobody is to be heard */
     allow_hub (swarm);
   else
     exo_swarm_check_informed (swarm);
