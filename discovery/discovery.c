@@ -310,6 +310,7 @@ disconnect_client (ExoDiscovery *self)
   g_clear_pointer (&self->group, avahi_entry_group_free);
   g_clear_pointer (&self->client, avahi_client_free);
   self->published = FALSE;
+  self->host_name_taken = FALSE; /* the next daemon may have another */
   self->browsed = FALSE;
   exo_peer_table_mark_stale (self->table);
 }
