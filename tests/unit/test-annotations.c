@@ -5,7 +5,10 @@
  * The sanitizer is the judge: it ends the program with an exit code of its own if it calls one of these a race.
  */
 
+#include <fcntl.h>
 #include <glib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "tests/unit/suite.h"
 
@@ -71,4 +74,27 @@ the_last_of_two_drops_sees_what_both_wrote (void)
   CU_ASSERT_EQUAL (n_seen, 2 * ROUNDS);
 }
 
-EXO_SUITE ("annotations", TEST (the_last_of_two_drops_sees_what_both_wrote))
+static gpointer
+open_a_file (gpointer user_data)
+{
+  return GINT_TO_POINTER (open ("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+static void
+who_says_late_that_a_socket_is_closed_means_no_other_file (void)
+{
+  int epoll_fd = epoll_create1 (EPOLL_CLOEXEC), fd = dup (epoll_fd);
+  GThread *other;
+
+  close (fd);
+  other = g_thread_new ("other", open_a_file, NULL);
+  g_usleep (G_USEC_PER_SEC / 10); /* it was opened by then, but nothing tells this thread so */
+  CU_ASSERT_EQUAL (epoll_ctl (epoll_fd, EPOLL_CTL_DEL, fd, NULL), -1);
+  CU_ASSERT_EQUAL (GPOINTER_TO_INT (g_thread_join (other)), fd);
+  close (fd);
+  close (epoll_fd);
+}
+
+EXO_SUITE ("annotations",
+           TEST (the_last_of_two_drops_sees_what_both_wrote),
+           TEST (who_says_late_that_a_socket_is_closed_means_no_other_file))
